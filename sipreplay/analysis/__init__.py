@@ -1,0 +1,1 @@
+"""Packets to transactions, hop-dialogs, streams and calls."""

@@ -1,0 +1,185 @@
+"""What the analysis finds, as values: messages, transactions, hop-dialogs, streams, calls.
+
+Terms and rules are those of RFC 3261 and of docs/analysis.md. Built by the other modules of this room; nothing here computes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sipreplay.sip.message import Message
+
+
+class Address(NamedTuple):
+    """A transport address. `host` is a numeric IPv4 or IPv6 address without brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(slots=True)
+class CapturedMessage:
+    """One SIP message as a capture holds it, after IP and TCP reassembly."""
+
+    capture: int
+    """Index of the capture file in `Analysis.captures`."""
+    packet: int
+    """Packet number in that file, from 1; for TCP the packet that completed the message."""
+    time: float
+    """Seconds since the epoch."""
+    source: Address
+    destination: Address
+    transport: str
+    """"UDP" or "TCP"."""
+    data: bytes
+    message: Message
+    retransmission: bool = False
+    copy: bool = False
+    """Another capture of the same packet (a mirror port), not a retransmission."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A request, its responses and, for INVITE, its ACK (RFC 3261 section 17), without copies and retransmissions."""
+
+    method: str
+    branch: str
+    cseq: int
+    request: CapturedMessage
+    from_caller: bool
+    """Whether the dialog's caller sent the request."""
+    responses: list[CapturedMessage] = field(default_factory=list)
+    ack: CapturedMessage | None = None
+
+    @property
+    def final(self) -> CapturedMessage | None:
+        """The first final response, or None."""
+        return next((m for m in self.responses if m.message.status >= 200), None)
+
+
+@dataclass(slots=True)
+class HopDialog:
+    """A dialog, or a lone transaction, between two neighbours. The caller sent the first request."""
+
+    id: int
+    kind: str
+    """Lower-case method of the first request: invite, register, options, ..."""
+    call_id: str
+    from_tag: str
+    to_tag: str
+    caller: Address
+    callee: Address
+    transport: str
+    hop: int = 0
+    """Place in the chain of hops of the same dialog, from 0 at the originating side."""
+    state: str = ""
+    """INVITE: setup, ringing, established, completed, cancelled, rejected, redirected, challenged, unanswered;
+    others: completed, rejected, challenged, unanswered."""
+    messages: list[CapturedMessage] = field(default_factory=list)
+    """All messages in capture order, copies and retransmissions too."""
+    transactions: list[Transaction] = field(default_factory=list)
+    pdd_ms: float | None = None
+    """First INVITE to the first 18x (or final) response."""
+    setup_ms: float | None = None
+    """First INVITE to its 200."""
+    call: int = -1
+
+    @property
+    def first(self) -> float:
+        """Time of the first message."""
+        return self.messages[0].time
+
+    @property
+    def last(self) -> float:
+        """Time of the last message."""
+        return self.messages[-1].time
+
+
+@dataclass(slots=True)
+class Stream:
+    """One RTP SSRC from one address to another. Loss, delta and jitter by Wireshark's rules."""
+
+    source: Address
+    destination: Address
+    ssrc: int
+    payload_types: list[int]
+    """In order of first appearance."""
+    codec: str
+    """rtpmap name of the first payload type that is not telephone-event or comfort noise, e.g. "PCMU"; "" unknown."""
+    packets: int
+    lost: int
+    duplicates: int
+    reordered: int
+    mean_delta_ms: float
+    max_delta_ms: float
+    mean_jitter_ms: float
+    max_jitter_ms: float
+    mos: float | None
+    dtmf: str
+    """RFC 4733 digits, in order."""
+    first: float
+    last: float
+    dialog: int | None = None
+    """Id of the hop-dialog whose SDP announced it."""
+    media: str = ""
+    """SDP media type (audio, video, ...) when a dialog announced it."""
+    from_caller: bool | None = None
+    """Whether the dialog's caller sends it."""
+
+
+class Evidence(NamedTuple):
+    """Why dialogs belong to one call."""
+
+    dialogs: tuple[int, ...]
+    rule: str
+    confidence: float
+
+
+@dataclass(slots=True)
+class Call:
+    """Dialogs that belong together."""
+
+    id: int
+    dialogs: list[int]
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+class Problem(NamedTuple):
+    """Something in a capture that could not be used."""
+
+    packet: int
+    what: str
+
+
+@dataclass(slots=True)
+class CaptureFile:
+    """One file that was read."""
+
+    path: str
+    format: str
+    """"pcap" or "pcapng"."""
+    link_types: list[str]
+    packets: int
+    first: float | None
+    last: float | None
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Analysis:
+    """All that was found in a set of captures."""
+
+    captures: list[CaptureFile]
+    messages: list[CapturedMessage]
+    malformed: int
+    dialogs: list[HopDialog]
+    calls: list[Call]
+    streams: list[Stream]
+
+    def dialog(self, ident: int) -> HopDialog:
+        """The hop-dialog of that id (ids count from 1 in order of first message)."""
+        return self.dialogs[ident - 1]

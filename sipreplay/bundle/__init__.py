@@ -1,0 +1,1 @@
+"""The folder that learn writes, run plays and verify reads."""

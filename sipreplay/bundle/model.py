@@ -1,0 +1,101 @@
+"""A bundle's tables as values. Reading and writing the folder is `bundle.folder`'s."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SCHEMA = "sipreplay/bundle/1"
+
+
+@dataclass(slots=True)
+class SourceCapture:
+    """A capture the bundle was learned from."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(slots=True)
+class MediaFile:
+    """A pcap that a scenario plays, relative to the bundle."""
+
+    file: str
+    kind: str
+    """audio, video or image."""
+    packets: int
+    duration_ms: float
+    codec: str = ""
+    dtmf: str = ""
+    note: str = ""
+
+
+@dataclass(slots=True)
+class BundleScenario:
+    """One side of one shape of call."""
+
+    id: str
+    file: str
+    role: str
+    """uac or uas."""
+    pair: str = ""
+    injection: str = ""
+    transport: str = "UDP"
+    media: list[MediaFile] = field(default_factory=list)
+    emulates: list[str] = field(default_factory=list)
+    """Captured addresses, for information: nothing is ever sent to them."""
+    weight: float = 1.0
+    calls: int = 1
+    hop: int = 0
+    actor: str = ""
+    peer: str = ""
+    after: list[str] = field(default_factory=list)
+    """Ids of scenarios that must have run before (a REGISTER before the call)."""
+
+
+@dataclass(slots=True)
+class Actor:
+    """A set of captured addresses that act as one."""
+
+    id: str
+    role: str
+    captured: list[str] = field(default_factory=list)
+    reach: str = "static"
+    listen: str = ""
+
+
+@dataclass(slots=True)
+class CapturedCall:
+    """A call of the capture: its scenarios and weight."""
+
+    id: int
+    legs: list[str]
+    weight: float = 1.0
+
+
+@dataclass(slots=True)
+class Expect:
+    """What the capture showed of one hop-dialog, for the verdict."""
+
+    scenario: str
+    """Id of the uac scenario that replays it."""
+    dialog: int
+    call_id: str
+    ladder: list[str] = field(default_factory=list)
+    """Start lines as "> INVITE" and "< 200", from the caller's side, without copies, retransmissions and 100."""
+    setup_ms: float | None = None
+    pdd_ms: float | None = None
+    streams: list[str] = field(default_factory=list)
+    """"> PCMU 250" : direction seen from the caller, codec, packets."""
+
+
+@dataclass(slots=True)
+class Bundle:
+    """All of bundle.toml."""
+
+    tool_version: str
+    captures: list[SourceCapture] = field(default_factory=list)
+    scenarios: list[BundleScenario] = field(default_factory=list)
+    actors: list[Actor] = field(default_factory=list)
+    calls: list[CapturedCall] = field(default_factory=list)
+    expect: list[Expect] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

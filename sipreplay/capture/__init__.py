@@ -1,0 +1,1 @@
+"""Files to packets: formats, link layers, TCP reassembly; and writing captures."""

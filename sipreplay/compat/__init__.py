@@ -1,0 +1,1 @@
+"""SIPp's own command line."""

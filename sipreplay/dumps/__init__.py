@@ -1,0 +1,1 @@
+"""SIPp's statistics and trace files: writing and reading."""

@@ -1,0 +1,1 @@
+"""Runs scenarios: steps, calls, matching, transports, retransmission, rate."""

@@ -1,0 +1,1 @@
+"""From a call graph to a bundle."""

@@ -1,0 +1,1 @@
+"""Sends and receives RTP in a process of its own."""

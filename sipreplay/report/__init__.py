@@ -1,0 +1,1 @@
+"""Ladders, plots, pages."""

@@ -1,0 +1,1 @@
+"""Sans-IO media: RTP and RTCP packets, telephone events, stream quality."""

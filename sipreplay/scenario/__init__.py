@@ -1,0 +1,1 @@
+"""The SIPp language: model, reader, writer, keywords, actions, injection files, built-ins."""

@@ -1,0 +1,1 @@
+"""Sans-IO SIP: scanning, messages, header values, URIs, SDP, digest, transaction rules."""

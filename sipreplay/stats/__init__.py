@@ -1,0 +1,1 @@
+"""Pure counters and mergeable histograms."""

@@ -1,0 +1,1 @@
+"""Virtual clock, in-memory network and playbooks, shipped to users."""

@@ -1,0 +1,1 @@
+"""Compares a run with what was captured and asked; gives the verdict."""
