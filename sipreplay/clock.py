@@ -1,6 +1,7 @@
 """Time and randomness, as they are handed to the rest.
 
-Sans-IO rooms never read the clock: they are given `now`, seconds on one monotonic axis. Only the process loops use `SystemClock`.
+Sans-IO rooms never read the clock: they are given `now`, seconds on one monotonic axis. Only process loops use
+`SystemClock`.
 """
 
 from __future__ import annotations

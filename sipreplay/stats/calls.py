@@ -149,9 +149,24 @@ class CallStatistics:
 
 
 _SUMS = (
-    "incoming outgoing current peak successful failed not_started out_of_call dead_call retransmissions auto_answered "
-    "warnings fatal_errors watchdog_major watchdog_minor datagrams_dropped busy_seconds"
-).split()
+    "incoming",
+    "outgoing",
+    "current",
+    "peak",
+    "successful",
+    "failed",
+    "not_started",
+    "out_of_call",
+    "dead_call",
+    "retransmissions",
+    "auto_answered",
+    "warnings",
+    "fatal_errors",
+    "watchdog_major",
+    "watchdog_minor",
+    "datagrams_dropped",
+    "busy_seconds",
+)
 
 
 def merged(parts: list[CallStatistics]) -> CallStatistics:

@@ -1,6 +1,6 @@
 """A mergeable log-linear histogram of non-negative integers (microseconds, mostly), and exact SIPp-style bins.
 
-Relative error of a percentile is at most 1/32; count, sum, minimum and maximum are exact. Recording is one list increment.
+Relative error of a percentile is at most 1/32; count, sum, minimum and maximum are exact.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Histogram:
 
 
 class Repartition:
-    """SIPp's repartition tables: bins `<v1`, `<v2`, ..., `>=vN` (SIPp: ResponseTimeRepartition, CallLengthRepartition)."""
+    """SIPp's repartition tables, with bins `<v1`, `<v2`, ..., `>=vN`."""
 
     __slots__ = ("bounds", "counts")
 

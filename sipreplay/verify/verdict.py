@@ -1,0 +1,118 @@
+"""The verdict of a run: passed, failed, or invalid because the generator was the limit.
+
+Compares numbers only; nothing here measures, sends or prints. A run is invalid before it is failed: when the generator
+could not keep its own schedule, what the system under test did with late traffic proves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sipreplay.errors import ExitCode
+from sipreplay.stats.calls import CallStatistics
+from sipreplay.stats.histogram import Histogram
+
+FEW_CALLS = 20
+"""Below this many starts a 99th percentile is the worst call, and one hiccup of the machine would decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the generator must hold for its numbers to be worth anything."""
+
+    lateness_ms: float = 50.0
+    """Calls started after their due time, 99th percentile."""
+    media_lateness_ms: float = 20.0
+    """RTP packets sent after their due time, 99th percentile: one packet interval of common audio."""
+    rate_ratio: float = 0.95
+    """Least share of the wanted rate."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """What a run did."""
+
+    uac: CallStatistics
+    """The calling side, all scenarios."""
+    uas: CallStatistics | None = None
+    wanted_rate_cps: float = 0.0
+    """0: not judged (users mode, or a server)."""
+    achieved_rate_cps: float = 0.0
+    """Starts that were due and kept (or counted as not started) a second."""
+    wanted_calls: int | None = None
+    media_lateness: Histogram | None = None
+    media_skipped: int = 0
+    """Packets whose time had passed too far to send them at all."""
+    calls_silent: int = 0
+    """Calls that should have received RTP and got none."""
+    interrupted: bool = False
+    broken: list[str] = field(default_factory=list)
+    """Processes that ended before their time, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`name` is passed, failed, invalid or interrupted; reasons, most important first."""
+
+    name: str
+    exit_code: ExitCode
+    reasons: tuple[str, ...]
+
+
+def generator_faults(observed: Observed, limits: Limits) -> list[str]:
+    """Why the generator, not its peer, was the limit; empty when it held."""
+    faults = [f"the generator broke: {what}" for what in observed.broken]
+    late = observed.uac.start_lateness
+    if late.count >= FEW_CALLS:
+        p99_ms = late.percentile(99) / 1000
+        if p99_ms > limits.lateness_ms:
+            faults.append(
+                f"calls started late: 99 % within {p99_ms:.1f} ms of their due time, limit {limits.lateness_ms:g} ms"
+                " (--max-lateness)"
+            )
+        wanted = observed.wanted_rate_cps
+        if wanted and observed.achieved_rate_cps < wanted * limits.rate_ratio:
+            faults.append(f"the rate was not held: {observed.achieved_rate_cps:.1f} of {wanted:g} calls/s")
+    media = observed.media_lateness
+    if media is not None and media.count:
+        p99_ms = media.percentile(99) / 1000
+        if p99_ms > limits.media_lateness_ms:
+            faults.append(
+                f"RTP was sent late: 99 % within {p99_ms:.1f} ms of its due time, limit {limits.media_lateness_ms:g} ms"
+                " (--max-media-lateness)"
+            )
+    if observed.media_skipped:
+        faults.append(f"{observed.media_skipped} RTP packets were never sent: their time had passed")
+    return faults
+
+
+def failures(observed: Observed) -> list[str]:
+    """What the run showed to be wrong; empty when nothing."""
+    found = []
+    uac, uas = observed.uac, observed.uas
+    if uac.failed:
+        causes = ", ".join(f"{reason} {count}" for reason, count in sorted(uac.failures.items(), key=lambda kv: -kv[1]))
+        found.append(f"{uac.failed} of {uac.created} calls failed" + (f" ({causes})" if causes else ""))
+    if not uac.created and not observed.interrupted:
+        found.append("no call was made")
+    if uac.current:
+        found.append(f"{uac.current} calls had not ended when the run did")
+    if uas is not None and uas.failed:
+        causes = ", ".join(f"{reason} {count}" for reason, count in sorted(uas.failures.items(), key=lambda kv: -kv[1]))
+        found.append(f"{uas.failed} calls failed on the answering side" + (f" ({causes})" if causes else ""))
+    if observed.calls_silent:
+        found.append(f"{observed.calls_silent} calls received no RTP although the capture shows some")
+    return found
+
+
+def judge(observed: Observed, limits: Limits) -> Verdict:
+    """The verdict of a run."""
+    wrong = failures(observed)
+    if observed.interrupted:
+        return Verdict("interrupted", ExitCode.INTERRUPTED, ("stopped by the user", *wrong))
+    faults = generator_faults(observed, limits)
+    if faults:
+        return Verdict("invalid", ExitCode.INVALID_RUN, (*faults, *wrong))
+    if wrong:
+        return Verdict("failed", ExitCode.FAILED, tuple(wrong))
+    return Verdict("passed", ExitCode.PASSED, ())
