@@ -1,0 +1,427 @@
+"""The summary of a run: for a terminal, for a pipe, and as JSON (schema `sipreplay/run/1`).
+
+One list of styled lines is made once; a terminal gets it with colours, a pipe as plain text.
+It prints and never judges: the verdict comes with the RunSummary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, TextIO
+
+from sipreplay.report.model import (
+    FAILED,
+    INVALID,
+    PASSED,
+    PERCENTILES,
+    MediaNumbers,
+    RunSummary,
+    ScenarioResult,
+    milliseconds,
+    time_rows,
+)
+from sipreplay.report.words import clip, count, duration_ms, duration_s, percent, plural, printable, rate, size
+from sipreplay.stats.calls import FAILURE_REASONS, CallStatistics, FailureExample, plain
+from sipreplay.stats.histogram import Histogram
+
+SCHEMA = "sipreplay/run/1"
+
+Span = tuple[str, str]
+"""Text and style: "", "dim", "bold", "good", "bad", "warn", "head"."""
+Line = list[Span]
+
+_RICH_STYLES = {
+    "": "",
+    "dim": "dim",
+    "bold": "bold",
+    "good": "bold green",
+    "bad": "bold red",
+    "warn": "yellow",
+    "head": "bold cyan",
+}
+_VERDICT_STYLE = {PASSED: "good", FAILED: "bad", INVALID: "bad"}
+_LABEL = 13
+MAX_FAILURES = 20
+MAX_SCENARIOS = 30
+
+CAUSES = {
+    "CannotSendMessage": "message could not be sent",
+    "MaxUDPRetrans": "no answer to retransmissions",
+    "TcpConnect": "TCP connection refused",
+    "TcpClosed": "TCP connection closed",
+    "UnexpectedMessage": "unexpected message",
+    "CallRejected": "call rejected",
+    "CmdNotSent": "command not sent",
+    "RegexpDoesntMatch": "regular expression did not match",
+    "RegexpShouldntMatch": "regular expression should not have matched",
+    "RegexpHdrNotFound": "header to search was not there",
+    "OutboundCongestion": "outbound congestion",
+    "TimeoutOnRecv": "timeout while waiting for a message",
+    "TimeoutOnSend": "timeout after sending",
+    "TestDoesntMatch": "test not true",
+    "TestShouldntMatch": "test should not have been true",
+    "StrcmpDoesntMatch": "strings differ",
+    "StrcmpShouldntMatch": "strings should have differed",
+    "": "ended without a counted cause",
+}
+"""SIPp's failure reasons (stats.calls.FAILURE_REASONS), in words."""
+
+
+def cause_text(cause: str) -> str:
+    """A failure reason in words; unknown ones as they are."""
+    return CAUSES.get(cause, cause)
+
+
+def failure_counts(statistics: CallStatistics) -> list[tuple[str, int]]:
+    """Reason and count, most frequent first; the rest without a reason under ""."""
+    known = [(reason, n) for reason, n in statistics.failures.items() if n]
+    rest = statistics.failed - sum(n for _, n in known)
+    if rest > 0:
+        known.append(("", rest))
+    order = {reason: index for index, reason in enumerate(FAILURE_REASONS)}
+    return sorted(known, key=lambda item: (-item[1], order.get(item[0], 99)))
+
+
+def failure_examples(statistics: CallStatistics) -> list[FailureExample]:
+    """The ways in which calls failed, most frequent first."""
+    return sorted(statistics.examples.values(), key=lambda example: -example.count)
+
+
+def summary_lines(summary: RunSummary, width: int = 100) -> list[Line]:
+    """All lines of the summary, verdict last. `width` only bounds what is free text."""
+    lines: list[Line] = [_title(summary), []]
+    lines.append(_calls(summary))
+    lines.append(_rate(summary))
+    lines += _scenarios(summary)
+    lines += _times(summary)
+    lines += _signalling(summary)
+    if summary.media is not None:
+        lines += _media(summary.media)
+    lines += _sockets(summary)
+    lines.append(_generator(summary))
+    lines += _failures(summary, width)
+    if summary.notes:
+        lines.append([])
+        lines += [_row("Note" if index == 0 else "", [(note, "")]) for index, note in enumerate(summary.notes)]
+    if summary.artefacts:
+        lines.append([])
+        for index, artefact in enumerate(summary.artefacts):
+            lines.append(_row("Report" if index == 0 else "", [(artefact.path, ""), (f"  {artefact.what}", "dim")]))
+    lines.append([])
+    lines += _verdict(summary)
+    return lines
+
+
+def summary_text(summary: RunSummary, width: int = 100) -> str:
+    """The summary as plain text, ending with a newline."""
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in summary_lines(summary, width))
+
+
+def print_summary(summary: RunSummary, stream: TextIO) -> None:
+    """Write the summary: with colours on a terminal, plain otherwise."""
+    if not stream.isatty():
+        stream.write(summary_text(summary))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    for line in summary_lines(summary, max(console.width, 60)):
+        console.print(Text.assemble(*((text, _RICH_STYLES[style]) for text, style in line)))
+
+
+def _row(label: str, spans: Line) -> Line:
+    return [(f"  {label:<{_LABEL}}", "head"), *spans]
+
+
+def _dotted(*parts: str | Span) -> Line:
+    """Parts with a dot between them."""
+    spans: Line = []
+    for part in parts:
+        if spans:
+            spans.append((" · ", "dim"))
+        spans.append((part, "") if isinstance(part, str) else part)
+    return spans
+
+
+def _title(summary: RunSummary) -> Line:
+    against = f"against {summary.target}" if summary.target else "both sides on loopback"
+    return [
+        (printable(summary.name), "bold"),
+        (f"  {against}, {summary.transport}, {duration_s(summary.wall_s)}", "dim"),
+    ]
+
+
+def _calls(summary: RunSummary) -> Line:
+    uac = summary.uac
+    made = f"{count(uac.created)} made"
+    if summary.wanted_calls is not None and uac.created < summary.wanted_calls:
+        made += f" of {count(summary.wanted_calls)}"
+    parts: list[str | Span] = [
+        made,
+        (
+            f"{count(uac.successful)} passed ({percent(uac.successful, summary.finished)})",
+            "good" if uac.successful else "",
+        ),
+        (f"{count(uac.failed)} failed", "bad" if uac.failed else ""),
+    ]
+    limit = "" if summary.limit is None else f" (limit {count(summary.limit)})"
+    parts.append(
+        (f"{count(uac.not_started)} not started{limit if uac.not_started else ''}", "warn" if uac.not_started else "")
+    )
+    parts.append(f"at most {count(uac.peak)} at once")
+    if uac.current:
+        parts.append((f"{count(uac.current)} still open", "warn"))
+    return _row("Calls", _dotted(*parts))
+
+
+def _rate(summary: RunSummary) -> Line:
+    if summary.users is not None:
+        return _row(
+            "Rate",
+            _dotted(
+                f"{plural(summary.users, 'user')} kept calling", f"{rate(summary.achieved_rate_cps)} calls/s came of it"
+            ),
+        )
+    held = summary.wanted_rate_cps <= 0 or summary.achieved_rate_cps >= 0.98 * summary.wanted_rate_cps
+    share = percent(summary.achieved_rate_cps, summary.wanted_rate_cps)
+    return _row(
+        "Rate",
+        _dotted(
+            (f"{rate(summary.achieved_rate_cps)} calls/s achieved", "" if held else "warn"),
+            f"{rate(summary.wanted_rate_cps)} calls/s wanted ({share})",
+            f"{duration_s(summary.generating_s)} of starting calls",
+        ),
+    )
+
+
+def _scenarios(summary: RunSummary) -> Iterator[Line]:
+    if len(summary.scenarios) <= 2:
+        return
+    yield []
+    names = max(len(clip(printable(s.name), 40)) for s in summary.scenarios[:MAX_SCENARIOS])
+    yield [(f"  {'Scenario':<{_LABEL + names}}  role {'calls':>9} {'passed':>9} {'failed':>9}", "head")]
+    for scenario in summary.scenarios[:MAX_SCENARIOS]:
+        statistics = scenario.statistics
+        yield [
+            (f"  {clip(printable(scenario.name), 40):<{_LABEL + names}}  {scenario.role:<4}", ""),
+            (f" {count(statistics.created):>9} {count(statistics.successful):>9}", ""),
+            (f" {count(statistics.failed):>9}", "bad" if statistics.failed else ""),
+        ]
+    if len(summary.scenarios) > MAX_SCENARIOS:
+        yield [(f"  and {len(summary.scenarios) - MAX_SCENARIOS} more, in the JSON", "dim")]
+
+
+def _times(summary: RunSummary) -> Iterator[Line]:
+    rows = time_rows(summary.uac)
+    if not rows:
+        return
+    yield []
+    names = max(len(row.name) for row in rows)
+    head = "".join(f"{f'p{percentile}':>13}" for percentile in PERCENTILES)
+    yield [(f"  {'Time':<{max(_LABEL, names + 2)}}{head}{'max':>13}{'mean':>13}{'count':>10}", "head")]
+    for row in rows:
+        cells = [*row.percentiles_ms(), milliseconds(row.histogram.maximum), milliseconds(row.histogram.mean)]
+        text = "".join(f"{duration_ms(cell):>13}" for cell in cells)
+        yield [
+            (f"  {row.name:<{max(_LABEL, names + 2)}}{text}{count(row.histogram.count):>10}", ""),
+            (f"   {row.what}", "dim"),
+        ]
+    yield []
+
+
+def _signalling(summary: RunSummary) -> Iterator[Line]:
+    uac, uas = summary.uac, summary.uas
+    retransmissions = uac.retransmissions + (uas.retransmissions if uas else 0)
+    parts: list[str | Span] = [
+        (plural(retransmissions, "retransmission"), "warn" if retransmissions else ""),
+        plural(uac.out_of_call, "message outside any call", "messages outside any call"),
+    ]
+    if uac.dead_call:
+        parts.append((plural(uac.dead_call, "message for an ended call", "messages for ended calls"), "warn"))
+    if uac.auto_answered:
+        parts.append(f"{count(uac.auto_answered)} answered automatically")
+    yield _row("Signalling", _dotted(*parts))
+    if uas is not None:
+        yield _row(
+            "Callee side",
+            _dotted(
+                f"{plural(uas.created, 'call')} arrived",
+                f"{count(uas.successful)} passed",
+                (f"{count(uas.failed)} failed", "bad" if uas.failed else ""),
+            ),
+        )
+
+
+def _spread(histogram: Histogram) -> str:
+    """p50, p99 and maximum of a histogram of microseconds."""
+    if not histogram.count:
+        return "not measured"
+    median, high = (duration_ms(milliseconds(histogram.percentile(p))) for p in (50, 99))
+    return f"p50 {median}, p99 {high}, max {duration_ms(milliseconds(histogram.maximum))}"
+
+
+def _media(media: MediaNumbers) -> Iterator[Line]:
+    late = f"sent late {_spread(media.send_lateness)}" if media.send_lateness.count else ""
+    sent: list[str | Span] = [f"{plural(media.packets_sent, 'packet')} in {plural(media.streams_sent, 'stream')}"]
+    if late:
+        sent.append(late)
+    if media.send_errors:
+        sent.append((f"{count(media.send_errors)} refused by the kernel", "bad"))
+    if media.packets_skipped:
+        sent.append((f"{count(media.packets_skipped)} skipped as too late", "bad"))
+    if media.scheduling:
+        sent.append(media.scheduling)
+    yield _row("RTP sent", _dotted(*sent))
+    expected = media.packets_received - media.duplicates + media.lost
+    got: list[str | Span] = [
+        f"{plural(media.packets_received, 'packet')} in {plural(media.streams_received, 'stream')}",
+        (f"{count(media.lost)} lost ({percent(max(media.lost, 0), expected)})", "bad" if media.lost > 0 else ""),
+    ]
+    if media.duplicates or media.reordered:
+        got.append((f"{count(media.duplicates)} duplicate, {count(media.reordered)} out of order", "warn"))
+    if media.jitter.count:
+        got.append(f"jitter {_spread(media.jitter)}")
+    if media.dtmf_received:
+        got.append(plural(media.dtmf_received, "DTMF digit"))
+    yield _row("RTP received", _dotted(*got))
+    if media.calls_silent:
+        text = f"{count(media.calls_silent)} of {count(media.calls_expecting)} calls that expect media received none"
+        yield _row("", [(text, "bad")])
+
+
+def _sockets(summary: RunSummary) -> Iterator[Line]:
+    uac, uas = summary.uac, summary.uas
+    dropped = uac.datagrams_dropped + (uas.datagrams_dropped if uas else 0)
+    label = "Sockets"
+    if uac.receive_buffer or dropped:
+        yield _row(label, _socket_line("signalling", uac.receive_buffer, uac.send_buffer, dropped))
+        label = ""
+    media = summary.media
+    if media is not None and (media.receive_buffer or media.datagrams_dropped):
+        yield _row(label, _socket_line("media", media.receive_buffer, media.send_buffer, media.datagrams_dropped))
+
+
+def _socket_line(what: str, receive: int, send: int, dropped: int) -> Line:
+    return _dotted(
+        f"{what} buffers {size(receive)} receive, {size(send)} send",
+        (f"{plural(dropped, 'datagram')} dropped", "bad" if dropped else ""),
+    )
+
+
+def _generator(summary: RunSummary) -> Line:
+    uac = summary.uac
+    parts: list[str | Span] = [f"calls started late {_spread(uac.start_lateness)}"]
+    if uac.loop_lateness.count:
+        parts.append(f"timers late p99 {duration_ms(milliseconds(uac.loop_lateness.percentile(99)))}")
+    if summary.lateness_limit_ms:
+        parts.append(f"limit {duration_ms(summary.lateness_limit_ms)}")
+    if summary.wall_s > 0 and uac.busy_seconds:
+        parts.append(f"CPU {percent(uac.busy_seconds, summary.wall_s)} of a core")
+    return _row("Generator", _dotted(*parts))
+
+
+def _failures(summary: RunSummary, width: int) -> Iterator[Line]:
+    for side in summary.sides():
+        if not side.statistics.failed:
+            continue
+        yield []
+        title = f"Failed, {side.role}" + (f" {printable(side.name)}" if summary.scenarios else "")
+        yield [(f"  {title}", "head")]
+        yield from _side_failures(side, width)
+
+
+def _side_failures(side: ScenarioResult, width: int) -> Iterator[Line]:
+    examples = failure_examples(side.statistics)
+    shown = 0
+    for reason, number in failure_counts(side.statistics):
+        yield [(f"  {count(number):>6} × ", "bad"), (cause_text(reason), "bold")]
+        for example in (e for e in examples if e.cause == reason):
+            shown += 1
+            if shown > MAX_FAILURES:
+                break
+            yield from _example(example, width)
+    if shown > MAX_FAILURES:
+        yield [
+            (f"           {plural(len(examples) - MAX_FAILURES, 'more way', 'more ways')} to fail, in the JSON", "dim")
+        ]
+
+
+def _example(example: FailureExample, width: int) -> Iterator[Line]:
+    room = max(width - 11, 40)
+    at = f"{count(example.count)} at step {example.step}: " if example.count else f"step {example.step}: "
+    text = f"{at}expected {printable(example.expected)}, got {printable(example.got) or 'nothing'}"
+    yield [(f"           {clip(text, room)}", "")]
+    where = " · ".join(
+        part
+        for part in (printable(example.note), f"Call-ID {printable(example.call_id)}" if example.call_id else "")
+        if part
+    )
+    if where:
+        yield [(f"           {clip(where, room)}", "dim")]
+
+
+def _verdict(summary: RunSummary) -> Iterator[Line]:
+    style = _VERDICT_STYLE.get(summary.verdict, "warn")
+    first, rest = (summary.reasons[0], summary.reasons[1:]) if summary.reasons else ("", [])
+    yield [
+        (f"  {summary.verdict.upper()}", style),
+        (f"  {printable(first)}" if first else "", ""),
+        (f"  (exit code {summary.exit_code})", "dim"),
+    ]
+    for reason in rest:
+        yield [(f"  {'':<{len(summary.verdict)}}  {printable(reason)}", "")]
+
+
+def summary_json(summary: RunSummary) -> dict[str, Any]:
+    """The whole summary as plain values; histograms come with their percentiles in ms, and raw for merging."""
+    return {
+        "schema": SCHEMA,
+        "name": summary.name,
+        "tool_version": summary.tool_version,
+        "command": summary.command,
+        "host": summary.host,
+        "target": summary.target or None,
+        "transport": summary.transport,
+        "started": summary.started,
+        "wall_s": summary.wall_s,
+        "generating_s": summary.generating_s,
+        "wanted_rate_cps": summary.wanted_rate_cps,
+        "achieved_rate_cps": summary.achieved_rate_cps,
+        "users": summary.users,
+        "wanted_calls": summary.wanted_calls,
+        "limit": summary.limit,
+        "lateness_limit_ms": summary.lateness_limit_ms,
+        "verdict": {"name": summary.verdict, "exit_code": summary.exit_code, "reasons": list(summary.reasons)},
+        "notes": list(summary.notes),
+        "uac": _side_json(summary.uac),
+        "uas": None if summary.uas is None else _side_json(summary.uas),
+        "scenarios": [
+            {"name": s.name, "role": s.role, "expected_calls": s.expected_calls, "statistics": _side_json(s.statistics)}
+            for s in summary.scenarios
+        ],
+        "media": None if summary.media is None else _media_json(summary.media),
+        "artefacts": [{"path": a.path, "what": a.what} for a in summary.artefacts],
+    }
+
+
+def _side_json(statistics: CallStatistics) -> dict[str, Any]:
+    out = plain(statistics)
+    out["times"] = [
+        {"name": row.name, "what": row.what, **_spread_json(row.histogram)} for row in time_rows(statistics)
+    ]
+    return out
+
+
+def _media_json(media: MediaNumbers) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for item in fields(media):
+        value = getattr(media, item.name)
+        out[item.name] = {**_spread_json(value), **value.to_dict()} if isinstance(value, Histogram) else value
+    return out
+
+
+def _spread_json(histogram: Histogram) -> dict[str, Any]:
+    spread: dict[str, Any] = {f"p{p}_ms": milliseconds(histogram.percentile(p)) for p in PERCENTILES}
+    return {**spread, "max_ms": milliseconds(histogram.maximum), "mean_ms": milliseconds(histogram.mean)}
