@@ -1,0 +1,219 @@
+"""A whole SIP message: start line, headers, body; and how messages are cut out of a stream.
+
+Reads what is found in the wild (RFC 3261 7, 18.3): compact names, folded lines, bare LF, line ends before the start
+line, Content-Length missing or wrong, bytes that are no UTF-8 (kept by surrogateescape). Headers are read at first need.
+Never judges whether a message makes sense.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sipreplay.sip.address import tag_of
+from sipreplay.sip.syntax import SipSyntaxError as SipSyntaxError
+from sipreplay.sip.syntax import canonical_name
+from sipreplay.sip.via import branch_of
+
+MAX_HEADERS = 1024
+"""Headers after this many are not kept: no real message comes near, and a hostile one must not cost more."""
+MAX_STREAM_HEAD = 65536
+"""A header part in a stream that is longer than this is garbage."""
+MAX_STREAM_BODY = 4 << 20
+
+_HEAD_END = re.compile(rb"\r\n\r\n|\n\r?\n|\r\n\n")
+_STATUS_LINE = re.compile(rb"SIP/2\.0[ \t]+(\d{3})(?:[ \t]+(.*))?\Z", re.IGNORECASE | re.DOTALL)
+_TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+\Z")
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_STREAM_LENGTH = re.compile(rb"\n(?:content-length|l)[ \t]*:\s*(\d{1,9})\s*(?:\r?\n|\Z)", re.IGNORECASE)
+_START_LINE = rb"(?:SIP/2\.0[ \t]+\d{3}[ \t\r\n]|[A-Za-z][A-Za-z0-9\-.!%*_+`'~]*[ \t]+[^\s]+[ \t]+SIP/2\.0[ \t]*\r?\n)"
+_STREAM_START = re.compile(_START_LINE)
+_STREAM_RESYNC = re.compile(rb"(?<=\n)" + _START_LINE)
+
+
+class Message:
+    """One SIP message. `text.encode("utf-8", "surrogateescape")` gives any text's bytes back."""
+
+    __slots__ = (
+        "_body_start",
+        "_head",
+        "_headers",
+        "_index",
+        "_tail",
+        "method",
+        "reason",
+        "request_uri",
+        "start_line",
+        "status",
+    )
+
+    def __init__(
+        self, start_line: str, method: str, request_uri: str, status: int, reason: str, head: bytes, tail: bytes
+    ) -> None:
+        self.start_line = start_line
+        self.method = method
+        """Of a request; "" for a response."""
+        self.request_uri = request_uri
+        self.status = status
+        """Of a response; 0 for a request."""
+        self.reason = reason
+        self._head = head
+        self._tail = tail
+        self._headers: list[tuple[str, str]] | None = None
+        self._index: dict[str, list[str]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Message {self.start_line!r}>"
+
+    @property
+    def is_request(self) -> bool:
+        """Whether it has a method."""
+        return bool(self.method)
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """(name as written, value unfolded), in order. A line without a colon is left out."""
+        if self._headers is None:
+            self._headers = _read_headers(self._head)
+        return self._headers
+
+    def get_all(self, name: str) -> list[str]:
+        """All values of a header, compact form and case apart, in order; lists are not split."""
+        if self._index is None:
+            index: dict[str, list[str]] = {}
+            for written, value in self.headers:
+                index.setdefault(canonical_name(written), []).append(value)
+            self._index = index
+        return self._index.get(canonical_name(name), [])
+
+    def get(self, name: str) -> str | None:
+        """The first value of a header, or None."""
+        values = self.get_all(name)
+        return values[0] if values else None
+
+    @property
+    def content_length(self) -> int | None:
+        """What Content-Length says, or None when it is missing or no number."""
+        text = (self.get("content-length") or "").strip()
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+    @property
+    def body(self) -> bytes:
+        """What follows the empty line: Content-Length bytes, fewer when the datagram ends before (RFC 3261 18.3)."""
+        length = self.content_length
+        return self._tail if length is None else self._tail[:length]
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID, or ""."""
+        return self.get("call-id") or ""
+
+    @property
+    def from_tag(self) -> str:
+        """The tag of From, or ""."""
+        return tag_of(self.get("from") or "")
+
+    @property
+    def to_tag(self) -> str:
+        """The tag of To, or ""."""
+        return tag_of(self.get("to") or "")
+
+    @property
+    def cseq_number(self) -> int:
+        """The number of CSeq, or 0."""
+        number = (self.get("cseq") or "").partition(" ")[0]
+        return int(number) if number.isascii() and number.isdigit() and len(number) <= 10 else 0
+
+    @property
+    def cseq_method(self) -> str:
+        """The method of CSeq, or ""."""
+        words = (self.get("cseq") or "").split(None, 1)
+        return words[1] if len(words) > 1 else ""
+
+    @property
+    def branch(self) -> str:
+        """The branch of the top Via, or ""."""
+        return branch_of(self.get("via") or "")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _read_headers(head: bytes) -> list[tuple[str, str]]:
+    text = _text(head)
+    if "\n " in text or "\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    found = []
+    for line in text.split("\n", MAX_HEADERS)[:MAX_HEADERS]:
+        name, colon, value = line.partition(":")
+        name = name.strip()
+        if colon and name:
+            found.append((name, value.strip()))
+    return found
+
+
+def parse_message(data: bytes) -> Message:
+    """Read one message, alone in `data` (a datagram, or one item of `split_stream`). Raises SipSyntaxError."""
+    start = 0
+    if data[:1] in (b"\r", b"\n"):
+        start = len(data) - len(data.lstrip(b"\r\n"))
+    line_end = data.find(b"\n", start)
+    line = (data[start:] if line_end < 0 else data[start:line_end]).rstrip(b"\r\n")
+    if line_end < 0:
+        head, tail = b"", b""
+    else:
+        # The search starts on the start line's own line feed: a message may have no headers at all.
+        match = _HEAD_END.search(data, line_end - 1 if data[line_end - 1 : line_end] == b"\r" else line_end)
+        head = data[line_end + 1 : max(match.start(), line_end + 1)] if match else data[line_end + 1 :]
+        tail = data[match.end() :] if match else b""
+    if line[:4].upper() == b"SIP/":
+        found = _STATUS_LINE.match(line)
+        if found is None:
+            raise SipSyntaxError(f"not a status line: {line[:80]!r}")
+        return Message(_text(line), "", "", int(found.group(1)), _text(found.group(2) or b"").strip(), head, tail)
+    method, _, rest = line.partition(b" ")
+    uri = rest.strip()
+    if uri[-8:].upper() not in (b" SIP/2.0", b"\tSIP/2.0") or not _TOKEN.match(method):
+        raise SipSyntaxError(f"not a SIP start line: {line[:80]!r}")
+    return Message(_text(line), _text(method), _text(uri[:-8].rstrip()), 0, "", head, tail)
+
+
+def split_stream(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """Cut whole messages out of a TCP stream by Content-Length (RFC 3261 18.3): (messages, what is left for later).
+
+    Keep-alives (line ends between messages, RFC 5626) and garbage before a start line are dropped; a message without
+    Content-Length is taken to have no body. What is left is bounded: garbage is not kept for ever.
+    """
+    messages: list[bytes] = []
+    position = 0
+    size = len(buffer)
+    while True:
+        while position < size and buffer[position] in b"\r\n":
+            position += 1
+        if position >= size:
+            return messages, b""
+        if not _STREAM_START.match(buffer, position):
+            found = _STREAM_RESYNC.search(buffer, position)
+            if found is None:
+                return messages, _unfinished(buffer, position)
+            position = found.start()
+        end = _HEAD_END.search(buffer, position)
+        if end is None:
+            rest = buffer[position:]
+            return messages, rest if len(rest) <= MAX_STREAM_HEAD else b""
+        length = _STREAM_LENGTH.search(buffer, position, end.start() + 2)
+        body = int(length.group(1)) if length else 0
+        if body > MAX_STREAM_BODY:
+            body = 0
+        stop = end.end() + body
+        if stop > size:
+            return messages, buffer[position:]
+        messages.append(buffer[position:stop])
+        position = stop
+
+
+def _unfinished(buffer: bytes, position: int) -> bytes:
+    """The last line of what does not start a message yet: more of it may come."""
+    start = max(position, buffer.rfind(b"\n", position) + 1)
+    rest = buffer[start:]
+    return rest if len(rest) <= MAX_STREAM_HEAD else b""
