@@ -1,8 +1,8 @@
 """A whole SIP message: start line, headers, body; and how messages are cut out of a stream.
 
 Reads what is found in the wild (RFC 3261 7, 18.3): compact names, folded lines, bare LF, line ends before the start
-line, Content-Length missing or wrong, bytes that are no UTF-8 (kept by surrogateescape). Headers are read at first need.
-Never judges whether a message makes sense.
+line, Content-Length missing or wrong, bytes that are no UTF-8 (kept by surrogateescape). Headers are read at first
+need. Never judges whether a message makes sense.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The hot path: what a receiver must know of a message before it knows which call it is for.
 
-Looks for start line, Call-ID, CSeq and the top Via's branch with `bytes.find` in the usual spellings; whatever is
+Looks for start line, Call-ID, CSeq and the top Via's branch with one expression in the usual spellings; whatever is
 spelled otherwise (compact, folded, bare LF, odd case) takes a slower way to the same answer. Never parses the rest.
 """
 
@@ -25,67 +25,45 @@ class Scan(NamedTuple):
     """Of the top Via; b"" when there is none (RFC 2543)."""
 
 
+def _up_to(*names: bytes) -> bytes:
+    """Whole lines, none of which starts a header of those names, however spelled. Possessive: time is linear."""
+    return rb"(?:(?!(?i:" + b"|".join(names) + rb")[ \t]*:)[^\r\n]++\r\n)*+"
+
+
+_START = rb"(?:SIP/2\.0 (\d{3})(?: [^\r\n]*+)?\r\n|([A-Z]++) [^\r\n ]++ SIP/2\.0\r\n)"
+_TOP_VIA = _up_to(b"via", b"v") + rb"Via: [^,;\r\n]*+(?:;(?!branch=)[^;,\r\n]*+)*+;branch=([^;,\r\n ]++)"
+_ONE_CALL_ID = rb"Call-ID: ([^\r\n ]++)\r\n(?![ \t])"
+_ONE_CSEQ = rb"CSeq: (\d{1,10}+) ([A-Z]++)\r\n"
+_USUAL = re.compile(
+    _START
+    + _TOP_VIA
+    + rb"[^\r\n]*+\r\n"
+    + _up_to(b"call-id", b"i", b"cseq")
+    + _ONE_CALL_ID
+    + _up_to(b"cseq")
+    + _ONE_CSEQ
+).match
+"""Via before Call-ID before CSeq, as nearly all write it: half the time of any order."""
+_ANY_ORDER = re.compile(
+    _START + b"(?=%s)(?=%s%s)%s%s" % (_TOP_VIA, _up_to(b"call-id", b"i"), _ONE_CALL_ID, _up_to(b"cseq"), _ONE_CSEQ)
+).match
+
 _CALL_ID = re.compile(rb"(?i)\n(?:call-id|i)[ \t]*:")
 _CSEQ = re.compile(rb"(?i)\ncseq[ \t]*:")
 _VIA = re.compile(rb"(?i)\n(?:via|v)[ \t]*:")
 _BRANCH = re.compile(rb"(?i);[ \t\r\n]*branch[ \t]*=[ \t]*([^ \t\r\n;,]*)")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
-_BRANCH_END = re.compile(rb"[;,\s]")
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+\Z")
 _DIGITS = re.compile(rb"\d{1,10}\Z")
 
 
 def scan(data: bytes) -> Scan | None:
     """The routing fields of a message, or None when it is not SIP or has no Call-ID."""
-    if data[:1] in b"\r\n":
-        data = data.lstrip(b"\r\n")
-    end = data.find(b"\r\n\r\n")
-    if end < 0:
+    match = _USUAL(data) or _ANY_ORDER(data)
+    if match is None:
         return _slow(data)
-    line_end = data.find(b"\r\n")
-    if data.startswith(b"SIP/2.0 "):
-        method = b""
-        code_text = data[8:11]
-        if not code_text.isdigit() or data[11] not in b" \r":
-            return _slow(data)
-        code = int(code_text)
-    else:
-        if data[line_end - 8 : line_end] != b" SIP/2.0":
-            return _slow(data)
-        method = data[: data.find(b" ")]
-        if not method.isalpha() and not _TOKEN.match(method):
-            return None
-        code = 0
-
-    at = data.find(b"\nCall-ID: ", line_end, end)
-    stop = data.find(b"\r\n", at, end + 2)
-    if at < 0 or data[stop + 2] in b" \t":
-        return _slow(data)
-    call_id = data[at + 10 : stop].strip()
-
-    at = data.find(b"\nCSeq: ", line_end, end)
-    stop = data.find(b"\r\n", at, end + 2)
-    if at < 0 or data[stop + 2] in b" \t":
-        return _slow(data)
-    number, _, cseq_method = data[at + 7 : stop].partition(b" ")
-    if not number.isdigit() or len(number) > 10:
-        return _slow(data)
-
-    at = data.find(b"\nVia: ", line_end, end)
-    stop = data.find(b"\r\n", at, end + 2)
-    if at < 0 or data[stop + 2] in b" \t":
-        return _slow(data)
-    start = data.find(b";branch=", at, stop)
-    if start < 0 or data.find(b",", at, start) >= 0:
-        return _slow(data)
-    start += 8
-    semicolon = data.find(b";", start, stop)
-    branch = data[start : semicolon if semicolon > 0 else stop]
-    if b"," in branch or b" " in branch:
-        branch = _BRANCH_END.split(branch, 1)[0]
-    if not call_id:
-        return None
-    return Scan(method, code, call_id, int(number), cseq_method.strip(), branch)
+    code, method, branch, call_id, number, cseq_method = match.groups(b"")
+    return Scan(method, int(code) if code else 0, call_id, int(number), cseq_method, branch)
 
 
 def _value(head: bytes, name: re.Pattern[bytes]) -> bytes | None:
@@ -103,6 +81,7 @@ def _value(head: bytes, name: re.Pattern[bytes]) -> bytes | None:
 
 def _slow(data: bytes) -> Scan | None:
     """The same, for every spelling that RFC 3261 allows and bare LF."""
+    data = data.lstrip(b"\r\n")
     match = _HEADER_END.search(data)
     head = data[: match.start()] if match else data
     line, _, _ = head.partition(b"\n")

@@ -1,8 +1,8 @@
 """SDP as values that keep every line (RFC 8866, 3264, 4566): who receives which codec where.
 
 Nothing is lost: `lines` holds the body as it was, and each value says which line it came from, so that a writer can
-change one line and leave the rest. Finds the SDP part of a multipart body (RFC 2046). Never decides what an offer and its
-answer agree on.
+change one line and leave the rest. Finds the SDP part of a multipart body (RFC 2046). Never decides what an offer and
+its answer agree on.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def split_list(text: str, separator: str = ",") -> list[str]:
 
 
 def parse_parameters(text: str) -> dict[str, str | None]:
-    """`;name=value;flag` as a dict: names in lower case, quotes kept, None for a flag. Of equal names the first wins."""
+    """`;name=value;flag` as a dict: names in lower case, quotes kept, None for a flag. The first of equals wins."""
     found: dict[str, str | None] = {}
     for part in split_list(text, ";"):
         name, equals, value = part.partition("=")
