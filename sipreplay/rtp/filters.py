@@ -1,0 +1,118 @@
+"""Numeric tools over columns that are sorted by stream: carried means, maxima and RFC 3550's smoothing.
+
+`rows` is the stream of each value, in non-decreasing order. Nothing here knows what the values mean.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+BLOCK = 32
+_GAIN = 1 / 16
+_DECAY = 1 - _GAIN
+
+
+def _response() -> Float:
+    """What each input of a block adds to each output: a lower-triangular matrix of (15/16)^k / 16, transposed."""
+    distance = np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK))
+    lower = np.where(distance >= 0, _GAIN * _DECAY ** np.maximum(distance, 0), 0.0)
+    return np.ascontiguousarray(lower.T)
+
+
+_RESPONSE = _response()
+_FADE = _DECAY ** np.arange(1, BLOCK + 1)
+
+
+def edges(rows: Int) -> Int:
+    """Where each stream starts. `rows` is not empty."""
+    return np.concatenate((np.zeros(1, np.int64), np.flatnonzero(rows[1:] != rows[:-1]) + 1))
+
+
+def last_before(mask: Bool, starts: Int, segment: Int, *, inclusive: bool = False) -> Int:
+    """Index of the last value before each (or itself) in its segment where `mask` holds; -1 where there is none."""
+    count = len(mask)
+    index = np.arange(count)
+    marked = index if mask.all() else np.maximum.accumulate(np.where(mask, index, -1))
+    if inclusive:
+        last = marked.copy() if marked is index else marked
+    else:
+        last = np.empty(count, np.int64)
+        last[1:] = marked[:-1]
+        last[0] = -1
+    last[last < starts[segment]] = -1
+    return last
+
+
+def segment_max(column: Float, rows: Int, values: Float) -> None:
+    """Raise `column[row]` to the largest value of each row."""
+    starts = edges(rows)
+    touched = rows[starts]
+    column[touched] = np.maximum(column[touched], np.maximum.reduceat(values, starts))
+
+
+def segment_farthest(column: Float, rows: Int, values: Float) -> None:
+    """Keep in `column[row]` the value that is farthest from 0."""
+    starts = edges(rows)
+    touched = rows[starts]
+    high, low = np.maximum.reduceat(values, starts), np.minimum.reduceat(values, starts)
+    best = np.where(high >= -low, high, low)
+    column[touched] = np.where(np.abs(best) > np.abs(column[touched]), best, column[touched])
+
+
+def running_mean(column: Float, counted: Int, rows: Int, values: Float, number: Int) -> None:
+    """Wireshark's mean: m = (m (n - 1) + x) / n, where n counts all packets of the stream and x comes only from some.
+
+    Without gaps in n this is the plain mean. Over a gap it is not: the old mean weighs as if it had been seen in the
+    gap, less one. `counted[row]` is the n of the row's last x; `column * counted` is then a sum to which each x is
+    added, scaled by (n - 1) / (previous n) where n jumps.
+    """
+    starts = edges(rows)
+    touched = rows[starts]
+    previous = np.empty(len(rows), np.int64)
+    previous[1:] = number[:-1]
+    previous[starts] = counted[touched]
+    sums = column[touched] * counted[touched]
+    jump = (number - 1 != previous) & (number > 1) & (previous > 0)
+    if jump.any():
+        factor = np.zeros(len(rows))
+        factor[jump] = np.log((number[jump] - 1) / previous[jump])
+        total = np.cumsum(factor)
+        ends = np.append(starts[1:], len(rows)) - 1
+        lengths = ends - starts + 1
+        values = values * np.exp(np.repeat(total[ends], lengths) - total)
+        sums = sums * np.exp(total[ends] - total[starts] + factor[starts])
+    sums += np.add.reduceat(values, starts)
+    final = number[np.append(starts[1:], len(rows)) - 1]
+    column[touched] = sums / final
+    counted[touched] = final
+
+
+def smoothed(carried: Float, rows: Int, values: Float) -> Float:
+    """y += (x - y) / 16 for each row, from `carried[row]` on: RFC 3550's jitter filter. Returns y at each value.
+
+    Blocks of 32 values go through one matrix product; what is left over is a decaying carry from block to block.
+    """
+    starts = edges(rows)
+    lengths = np.append(starts[1:], len(rows)) - starts
+    blocks = (lengths + BLOCK - 1) // BLOCK
+    first = np.cumsum(blocks) - blocks
+    slot = np.arange(len(rows)) + np.repeat(first * BLOCK - starts, lengths)
+    padded = np.zeros(int(blocks.sum()) * BLOCK)
+    padded[slot] = values
+    local = padded.reshape(-1, BLOCK) @ _RESPONSE
+    carry = np.empty(len(local))
+    current = carried[rows[starts]]
+    for place in range(int(blocks.max())):
+        if place:
+            more = blocks > place
+            if not more.all():
+                first, blocks, current = first[more], blocks[more], current[more]
+            current = local[first + place - 1, -1] + _FADE[-1] * current
+        carry[first + place] = current
+    local += carry[:, None] * _FADE
+    return local.reshape(-1)[slot]

@@ -1,0 +1,378 @@
+"""Loss, order, delta, jitter and skew of RTP streams, many streams at a time, by Wireshark's rules (docs/analysis.md).
+
+Owns one row of columns a stream, and the state that carries from batch to batch: a capture's chunk or a receiver's
+sweep. Never sees payloads, addresses or clocks; packets come in as columns, in arrival order within each stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sipreplay.rtp.emodel import mos as mos  # re-exported: quality of a stream is one topic for its users
+from sipreplay.rtp.filters import last_before, running_mean, segment_farthest, segment_max, smoothed
+from sipreplay.rtp.payload_types import COMFORT_NOISE
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+MAX_MISORDER = 1024
+"""A sequence number further back than this starts over or has wrapped; nearer, it is late (RFC 3550 appendix A.1)."""
+WINDOW = 64
+"""How many sequence numbers behind the highest a late packet is told apart from a duplicate."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamQuality:
+    """What is known of one stream so far."""
+
+    packets: int
+    lost: int
+    """Expected less received, as Wireshark counts; duplicates make it smaller, even negative."""
+    duplicates: int
+    reordered: int
+    mean_delta_ms: float
+    max_delta_ms: float
+    mean_jitter_ms: float
+    max_jitter_ms: float
+    max_skew_ms: float
+    """Media clock less arrival, at its largest distance from 0. Positive: the sender's clock is fast."""
+    burst: float
+    """Mean length of loss runs over that of random loss, at least 1 (G.107's BurstR)."""
+
+    @property
+    def loss(self) -> float:
+        """Part of the expected packets that are missing, 0.0 to 1.0."""
+        expected = self.packets + self.lost
+        return max(self.lost, 0) / expected if expected > 0 else 0.0
+
+
+class QualityState:
+    """Quality of streams 0 to rows - 1. Every public column has one value a stream."""
+
+    _COLUMNS = (
+        ("packets", np.int64),
+        ("duplicates", np.int64),
+        ("reordered", np.int64),
+        ("gaps", np.int64),  # runs of missing packets
+        ("gap_packets", np.int64),  # packets missing in them, late ones too
+        ("steps", np.int64),  # packets that follow their predecessor by a small step: what tells RTP from noise
+        ("first_ns", np.int64),
+        ("last_ns", np.int64),
+        ("mean_delta_ms", np.float64),
+        ("max_delta_ms", np.float64),
+        ("jitter_ms", np.float64),
+        ("mean_jitter_ms", np.float64),
+        ("max_jitter_ms", np.float64),
+        ("max_skew_ms", np.float64),
+        ("_start_sequence", np.int64),
+        ("_stop_sequence", np.int64),
+        ("_cycles", np.int64),
+        ("_under", np.bool_),
+        ("_highest", np.int64),  # extended; counts from 0 at the stream's first packet
+        ("_last", np.int64),  # extended sequence of the last packet
+        ("_seen", np.uint64),  # bit n: highest - n has arrived
+        ("_first_timestamp", np.int64),
+        ("_time_ms", np.float64),  # last arrival in time sequence, from the stream's first
+        ("_nominal_ms", np.float64),  # media time of the last packet that had a clock
+        ("_noise", np.bool_),  # the last packet was comfort noise
+        ("_mean_delta_n", np.int64),  # packet count at which the mean was last touched
+        ("_mean_jitter_n", np.int64),
+    )
+
+    def __init__(self, rows: int = 0) -> None:
+        self.rows = 0
+        self.packets: Int = np.zeros(0, np.int64)
+        self.first_ns: Int = np.zeros(0, np.int64)
+        self.last_ns: Int = np.zeros(0, np.int64)
+        self.steps: Int = np.zeros(0, np.int64)
+        for name, kind in self._COLUMNS:
+            setattr(self, name, np.zeros(0, kind))
+        self._capacity = 0
+        self.grow(rows)
+
+    def grow(self, rows: int) -> None:
+        """Have at least `rows` rows; new ones are empty."""
+        if rows <= self.rows:
+            return
+        if rows > self._capacity:
+            self._capacity = max(rows, 2 * self._capacity)
+            for name, kind in self._COLUMNS:
+                old = getattr(self, name)
+                new = np.zeros(self._capacity, kind)
+                new[: len(old)] = old
+                setattr(self, name, new)
+        self.rows = rows
+
+    def reset(self, rows: Any) -> None:
+        """Empty these rows (an index, a slice or an array), so that another stream can use them."""
+        for name, _ in self._COLUMNS:
+            getattr(self, name)[rows] = 0
+
+    def result(self, row: int) -> StreamQuality:
+        """The figures of one stream."""
+        column: Any = self
+        packets = int(self.packets[row])
+        return StreamQuality(
+            packets=packets,
+            lost=int(self.lost[row]),
+            duplicates=int(column.duplicates[row]),
+            reordered=int(column.reordered[row]),
+            mean_delta_ms=float(column.mean_delta_ms[row]),
+            max_delta_ms=float(column.max_delta_ms[row]),
+            mean_jitter_ms=float(column.mean_jitter_ms[row]),
+            max_jitter_ms=float(column.max_jitter_ms[row]),
+            max_skew_ms=float(column.max_skew_ms[row]),
+            burst=_burst(packets, int(column.gaps[row]), int(column.gap_packets[row])),
+        )
+
+    @property
+    def lost(self) -> Int:
+        """Expected less received, a stream: last sequence number (with its cycles) less the first, plus one."""
+        column: Any = self
+        expected = column._stop_sequence + 65536 * column._cycles - column._start_sequence + 1
+        return np.where(self.packets > 0, expected - self.packets, 0)
+
+    def update(
+        self,
+        stream: NDArray[Any],
+        sequence: NDArray[Any],
+        timestamp: NDArray[Any],
+        arrival_ns: NDArray[Any],
+        marker: NDArray[Any],
+        payload_type: NDArray[Any],
+        clock_rate: NDArray[Any],
+    ) -> None:
+        """Count a batch: one value a packet in every column, packets of a stream in arrival order, streams in any.
+
+        `stream` is the row; `clock_rate` is in Hz, 0 where no jitter can be computed (telephone events, unknown types).
+        """
+        if len(stream) == 0:
+            return
+        rows = np.asarray(stream, np.int64)
+        if np.any(rows[1:] < rows[:-1]):
+            order = np.argsort(rows, kind="stable")
+            columns = [
+                np.asarray(c)[order] for c in (sequence, timestamp, arrival_ns, marker, payload_type, clock_rate)
+            ]
+            rows = rows[order]
+        else:
+            columns = [np.asarray(c) for c in (sequence, timestamp, arrival_ns, marker, payload_type, clock_rate)]
+        _Batch(self, rows, *columns).run()
+
+
+class _Batch:
+    """One batch, sorted by stream, on its way into the state."""
+
+    def __init__(
+        self,
+        state: Any,
+        rows: Int,
+        sequence: NDArray[Any],
+        timestamp: NDArray[Any],
+        arrival_ns: NDArray[Any],
+        marker: NDArray[Any],
+        payload_type: NDArray[Any],
+        clock_rate: NDArray[Any],
+    ) -> None:
+        self.state = state
+        self.rows = rows
+        self.sequence = sequence.astype(np.int64)
+        self.timestamp = timestamp.astype(np.int64)
+        self.arrival_ns = arrival_ns.astype(np.int64)
+        self.marker = marker.astype(bool)
+        self.payload_type = payload_type
+        self.clock_rate = clock_rate.astype(np.float64)
+        edge = np.flatnonzero(rows[1:] != rows[:-1]) + 1
+        self.starts: Int = np.concatenate((np.zeros(1, np.int64), edge))
+        self.ends: Int = np.concatenate((edge - 1, np.full(1, len(rows) - 1)))
+        self.touched = rows[self.starts]
+        self.lengths = self.ends - self.starts + 1
+        self.segment = np.repeat(np.arange(len(self.starts)), self.lengths)
+
+    def run(self) -> None:
+        self._open()
+        self._order()
+        self._cycles()
+        self._timing()
+        state, last = self.state, self.ends
+        state._stop_sequence[self.touched] = self.sequence[last]
+        state.last_ns[self.touched] = self.arrival_ns[last]
+        state._noise[self.touched] = self.noise[last]
+        state.packets[self.touched] += self.lengths
+
+    def _open(self) -> None:
+        """Give new streams their origin. `number` is how many packets of the stream came before each packet."""
+        state, touched = self.state, self.touched
+        before = state.packets[touched]
+        fresh = before == 0
+        at, rows = self.starts[fresh], touched[fresh]
+        state.first_ns[rows] = self.arrival_ns[at]
+        state._start_sequence[rows] = self.sequence[at]
+        state._stop_sequence[rows] = self.sequence[at]
+        state._first_timestamp[rows] = self.timestamp[at]
+        self.number: Int = np.arange(len(self.rows)) + np.repeat(before - self.starts, self.lengths)
+        self.is_first = np.zeros(len(self.rows), bool)
+        self.is_first[at] = True
+        self.noise = np.isin(self.payload_type, COMFORT_NOISE)
+
+    def _order(self) -> None:
+        """Duplicates, late packets and gaps, from sequence numbers extended past 16 bits."""
+        state, touched, starts = self.state, self.touched, self.starts
+        step = np.empty(len(self.rows), np.int64)
+        step[1:] = self.sequence[1:] - self.sequence[:-1]
+        step[starts] = self.sequence[starts] - state._stop_sequence[touched]
+        step = ((step + 32768) & 0xFFFF) - 32768
+        step[step < -MAX_MISORDER] += 65536
+        small = (step > 0) & (step < WINDOW)
+        state.steps[touched] += np.add.reduceat(small.astype(np.int64), starts)
+        highest, last = state._highest[touched], state._last[touched]
+        in_order = bool(np.all((step > 0) | self.is_first)) and bool(np.all(highest == last))
+        sums = np.cumsum(step)
+        extended = sums - np.repeat(sums[starts] - step[starts] - last, self.lengths)
+        if in_order:
+            new_highest = extended[self.ends]
+            missing = np.where(self.is_first, 0, step - 1)
+        else:
+            ceiling = self._running_highest(extended, highest)
+            late = (extended <= ceiling) & ~self.is_first
+            new_highest = np.maximum(ceiling[self.ends], extended[self.ends])
+            missing = np.where(late | self.is_first, 0, extended - ceiling - 1)
+            self._count_late(late, extended, highest)
+        gap = missing > 0
+        if gap.any():
+            state.gaps[touched] += np.add.reduceat(gap.astype(np.int64), starts)
+            state.gap_packets[touched] += np.add.reduceat(missing, starts)
+        self._remember(extended, highest, new_highest)
+        state._highest[touched] = new_highest
+        state._last[touched] = extended[self.ends]
+
+    def _running_highest(self, extended: Int, highest: Int) -> Int:
+        """The highest extended sequence number before each packet. One accumulate over all streams: each stream is
+        lifted above the one before it."""
+        low = np.repeat(np.minimum(np.minimum.reduceat(extended, self.starts), highest), self.lengths)
+        relative = extended - low
+        carried = np.repeat(highest, self.lengths) - low
+        span = int(max(relative.max(), carried.max())) + 1
+        lift = self.segment * span
+        before = np.empty(len(extended), np.int64)
+        before[1:] = relative[:-1] + lift[:-1]
+        before[self.starts] = carried[self.starts] + lift[self.starts]
+        highest_so_far: Int = np.maximum.accumulate(before) - lift + low
+        return highest_so_far
+
+    def _count_late(self, late: Bool, extended: Int, highest: Int) -> None:
+        """Tell a late packet from a duplicate: seen in an earlier batch, or before it in this one."""
+        if not late.any():
+            return
+        behind = np.repeat(highest, self.lengths) - extended
+        seen = np.repeat(self.state._seen[self.touched], self.lengths)
+        known = (behind >= 0) & (behind < WINDOW)
+        bit = (seen >> np.where(known, behind, 0).astype(np.uint64)) & np.uint64(1)
+        duplicate = known & (bit == 1)
+        order = np.lexsort((np.arange(len(extended)), extended, self.rows))
+        again = np.zeros(len(extended), bool)
+        again[1:] = (extended[order][1:] == extended[order][:-1]) & (self.rows[order][1:] == self.rows[order][:-1])
+        duplicate[order[again]] = True
+        duplicate &= late
+        self.state.duplicates[self.touched] += np.add.reduceat(duplicate.astype(np.int64), self.starts)
+        self.state.reordered[self.touched] += np.add.reduceat((late & ~duplicate).astype(np.int64), self.starts)
+
+    def _remember(self, extended: Int, highest: Int, new_highest: Int) -> None:
+        """Note which of the last numbers have arrived."""
+        shift = new_highest - highest
+        old = np.where(shift < WINDOW, self.state._seen[self.touched] << np.minimum(shift, 63).astype(np.uint64), 0)
+        behind = np.repeat(new_highest, self.lengths) - extended
+        bits = np.where(
+            (behind >= 0) & (behind < WINDOW),
+            np.uint64(1) << np.clip(behind, 0, 63).astype(np.uint64),
+            np.uint64(0),
+        )
+        self.state._seen[self.touched] = old.astype(np.uint64) | np.bitwise_or.reduceat(bits, self.starts)
+
+    def _cycles(self) -> None:
+        """Wireshark's count of wraps: below the start raises a flag and counts, above it lowers the flag."""
+        state = self.state
+        origin = np.repeat(state._start_sequence[self.touched], self.lengths)
+        moved = (self.timestamp - np.repeat(state._first_timestamp[self.touched], self.lengths)) & 0xFFFFFFFF
+        self.ticks = moved
+        self.in_time: Bool = moved < 0x80000000
+        below = self.sequence < origin
+        if (origin == 0).any():
+            before = np.empty(len(self.rows), np.int64)
+            before[1:] = self.sequence[:-1]
+            before[self.starts] = state._stop_sequence[self.touched]
+            below |= (self.sequence == 0) & (before == 65535)
+        below &= self.in_time
+        if not below.any() and not state._under[self.touched].any():
+            return
+        above = (self.sequence > origin) & self.in_time
+        at = np.flatnonzero(below | above)
+        if len(at) == 0:
+            return
+        raised = below[at]
+        rows = self.rows[at]
+        first = np.concatenate((np.ones(1, bool), rows[1:] != rows[:-1]))
+        was = np.concatenate((np.zeros(1, bool), raised[:-1]))
+        was[first] = state._under[rows[first]]
+        np.add.at(state._cycles, rows[raised & ~was], 1)
+        final = np.concatenate((rows[1:] != rows[:-1], np.ones(1, bool)))
+        state._under[rows[final]] = raised[final]
+
+    def _timing(self) -> None:
+        """Delta, jitter and skew."""
+        state, rows, starts = self.state, self.rows, self.starts
+        arrival = (self.arrival_ns - np.repeat(state.first_ns[self.touched], self.lengths)) / 1e6
+        before = last_before(self.in_time, starts, self.segment)
+        previous = np.where(before >= 0, arrival[before], state._time_ms[rows])
+        delta = arrival - previous
+        fresh_noise = np.empty(len(rows), bool)
+        fresh_noise[1:] = self.noise[:-1]
+        fresh_noise[starts] = state._noise[self.touched]
+        regular = self.in_time & ~self.marker & ~self.noise & ~fresh_noise & ~self.is_first
+        at = np.flatnonzero(regular)
+        if len(at):
+            running_mean(state.mean_delta_ms, state._mean_delta_n, rows[at], delta[at], self.number[at])
+            segment_max(state.max_delta_ms, rows[at], delta[at])
+        self._jitter(arrival, delta, regular)
+        kept = last_before(self.in_time, starts, self.segment, inclusive=True)[self.ends]
+        some = kept >= 0
+        state._time_ms[self.touched[some]] = arrival[kept[some]]
+
+    def _jitter(self, arrival: Float, delta: Float, regular: Bool) -> None:
+        """J += (|D| - J) / 16 over the packets that have a clock; the first packet is the origin of media time."""
+        state, rows = self.state, self.rows
+        clocked = (self.clock_rate > 0) & self.in_time
+        at = np.flatnonzero(clocked & ~self.is_first)
+        if len(at) == 0:
+            return
+        nominal = np.zeros(len(rows))
+        np.divide(self.ticks * 1000.0, self.clock_rate, out=nominal, where=clocked)
+        before = last_before(clocked | self.is_first, self.starts, self.segment)
+        previous = np.where(before >= 0, nominal[before], state._nominal_ms[rows])[at]
+        some, now = rows[at], nominal[at]
+        difference = np.abs(delta[at] - (now - previous))
+        jitter = smoothed(state.jitter_ms, some, difference)
+        skew = now - arrival[at]
+        segment_farthest(state.max_skew_ms, some, skew)
+        last = np.concatenate((some[1:] != some[:-1], np.ones(1, bool)))
+        state._nominal_ms[some[last]] = now[last]
+        state.jitter_ms[some[last]] = jitter[last]
+        counted = regular[at]
+        if counted.any():
+            some, jitter, difference = some[counted], jitter[counted], difference[counted]
+            number = self.number[at][counted]
+            running_mean(state.mean_jitter_ms, state._mean_jitter_n, some, difference, number)
+            segment_max(state.max_jitter_ms, some, jitter)
+
+
+def _burst(packets: int, gaps: int, missing: int) -> float:
+    """BurstR: mean run of missing packets, against 1 / (1 - p) of random loss."""
+    if gaps == 0 or packets == 0:
+        return 1.0
+    received = packets / (packets + missing)
+    return max(1.0, missing / gaps * received)
