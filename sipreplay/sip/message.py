@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 
 from sipreplay.sip.address import tag_of
+from sipreplay.sip.scan import Scan
+from sipreplay.sip.syntax import COMPACT_FORMS, canonical_name
 from sipreplay.sip.syntax import SipSyntaxError as SipSyntaxError
-from sipreplay.sip.syntax import canonical_name
 from sipreplay.sip.via import branch_of
 
 MAX_HEADERS = 1024
@@ -34,10 +35,10 @@ class Message:
     """One SIP message. `text.encode("utf-8", "surrogateescape")` gives any text's bytes back."""
 
     __slots__ = (
-        "_body_start",
         "_head",
         "_headers",
         "_index",
+        "_scan",
         "_tail",
         "method",
         "reason",
@@ -47,7 +48,15 @@ class Message:
     )
 
     def __init__(
-        self, start_line: str, method: str, request_uri: str, status: int, reason: str, head: bytes, tail: bytes
+        self,
+        start_line: str,
+        method: str,
+        request_uri: str,
+        status: int,
+        reason: str,
+        head: bytes,
+        tail: bytes,
+        scanned: Scan | None = None,
     ) -> None:
         self.start_line = start_line
         self.method = method
@@ -58,6 +67,7 @@ class Message:
         self.reason = reason
         self._head = head
         self._tail = tail
+        self._scan = scanned
         self._headers: list[tuple[str, str]] | None = None
         self._index: dict[str, list[str]] | None = None
 
@@ -81,7 +91,13 @@ class Message:
         if self._index is None:
             index: dict[str, list[str]] = {}
             for written, value in self.headers:
-                index.setdefault(canonical_name(written), []).append(value)
+                key = written.lower()
+                if len(key) == 1:
+                    key = COMPACT_FORMS.get(key, key)
+                if key in index:
+                    index[key].append(value)
+                else:
+                    index[key] = [value]
             self._index = index
         return self._index.get(canonical_name(name), [])
 
@@ -105,6 +121,8 @@ class Message:
     @property
     def call_id(self) -> str:
         """The Call-ID, or ""."""
+        if self._scan is not None:
+            return _text(self._scan.call_id)
         return self.get("call-id") or ""
 
     @property
@@ -120,18 +138,24 @@ class Message:
     @property
     def cseq_number(self) -> int:
         """The number of CSeq, or 0."""
+        if self._scan is not None:
+            return self._scan.cseq_number
         number = (self.get("cseq") or "").partition(" ")[0]
         return int(number) if number.isascii() and number.isdigit() and len(number) <= 10 else 0
 
     @property
     def cseq_method(self) -> str:
         """The method of CSeq, or ""."""
+        if self._scan is not None:
+            return _text(self._scan.cseq_method)
         words = (self.get("cseq") or "").split(None, 1)
         return words[1] if len(words) > 1 else ""
 
     @property
     def branch(self) -> str:
         """The branch of the top Via, or ""."""
+        if self._scan is not None:
+            return _text(self._scan.branch)
         return branch_of(self.get("via") or "")
 
 
@@ -152,8 +176,20 @@ def _read_headers(head: bytes) -> list[tuple[str, str]]:
     return found
 
 
-def parse_message(data: bytes) -> Message:
-    """Read one message, alone in `data` (a datagram, or one item of `split_stream`). Raises SipSyntaxError."""
+def _head_end(data: bytes, start: int) -> tuple[int, int]:
+    """Where the empty line begins and where the body begins; (-1, -1) without one."""
+    end = data.find(b"\r\n\r\n", start)
+    if end >= 0 and data.find(b"\n\n", start, end) < 0 and data.find(b"\n\r\n", start, end) < 0:
+        return end, end + 4
+    match = _HEAD_END.search(data, start)
+    return (match.start(), match.end()) if match else (-1, -1)
+
+
+def parse_message(data: bytes, scanned: Scan | None = None) -> Message:
+    """Read one message, alone in `data` (a datagram, or one item of `split_stream`). Raises SipSyntaxError.
+
+    `scanned`, when the caller has it, is what `scan(data)` returned, and saves reading those fields again.
+    """
     start = 0
     if data[:1] in (b"\r", b"\n"):
         start = len(data) - len(data.lstrip(b"\r\n"))
@@ -162,20 +198,22 @@ def parse_message(data: bytes) -> Message:
     if line_end < 0:
         head, tail = b"", b""
     else:
-        # The search starts on the start line's own line feed: a message may have no headers at all.
-        match = _HEAD_END.search(data, line_end - 1 if data[line_end - 1 : line_end] == b"\r" else line_end)
-        head = data[line_end + 1 : max(match.start(), line_end + 1)] if match else data[line_end + 1 :]
-        tail = data[match.end() :] if match else b""
+        # The search starts on the start line's own line end: a message may have no headers at all.
+        end, body = _head_end(data, line_end - 1 if data[line_end - 1 : line_end] == b"\r" else line_end)
+        head = data[line_end + 1 : max(end, line_end + 1)] if end >= 0 else data[line_end + 1 :]
+        tail = data[body:] if end >= 0 else b""
     if line[:4].upper() == b"SIP/":
         found = _STATUS_LINE.match(line)
         if found is None:
             raise SipSyntaxError(f"not a status line: {line[:80]!r}")
-        return Message(_text(line), "", "", int(found.group(1)), _text(found.group(2) or b"").strip(), head, tail)
+        return Message(
+            _text(line), "", "", int(found.group(1)), _text(found.group(2) or b"").strip(), head, tail, scanned
+        )
     method, _, rest = line.partition(b" ")
     uri = rest.strip()
     if uri[-8:].upper() not in (b" SIP/2.0", b"\tSIP/2.0") or not _TOKEN.match(method):
         raise SipSyntaxError(f"not a SIP start line: {line[:80]!r}")
-    return Message(_text(line), _text(method), _text(uri[:-8].rstrip()), 0, "", head, tail)
+    return Message(_text(line), _text(method), _text(uri[:-8].rstrip()), 0, "", head, tail, scanned)
 
 
 def split_stream(buffer: bytes) -> tuple[list[bytes], bytes]:
