@@ -119,6 +119,12 @@ class Message:
         return self._tail if length is None else self._tail[:length]
 
     @property
+    def surplus(self) -> bytes:
+        """What follows the body that Content-Length ends, e.g. a second message in the same datagram."""
+        length = self.content_length
+        return b"" if length is None else self._tail[length:]
+
+    @property
     def call_id(self) -> str:
         """The Call-ID, or ""."""
         if self._scan is not None:

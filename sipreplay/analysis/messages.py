@@ -1,0 +1,197 @@
+"""Bytes to SIP messages: found on any port by content, several in a datagram, framed in TCP; copies and retransmissions marked.
+
+Owns what must be remembered for that (last sight of each payload, keys of messages seen, unfinished TCP bytes), all bounded by
+the number of messages and by constants. Never reads packets, and never looks past single messages: dialogs are `dialogs`'.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sipreplay.analysis.model import Address, CapturedMessage
+from sipreplay.sip.message import Message, SipSyntaxError, parse_message, split_stream
+from sipreplay.sip.scan import Scan, scan
+
+COPY_WINDOW_S = 0.05
+"""The same bytes between the same addresses within this time are one packet captured twice."""
+MAX_STREAMS = 20000
+"""TCP directions with unfinished bytes that are remembered at once; the oldest is dropped."""
+MAX_REMEMBERED_IDS = 16
+_MAX_IN_DATAGRAM = 64
+_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n")
+_MARK = b"SIP/2.0"
+_SECOND_START = re.compile(rb"\nSIP/2\.0 \d| SIP/2\.0\r?\n")
+
+_Sight = tuple[float, list[int], bytes, Message]
+_Flow = tuple[int, Address, Address]
+
+
+def looks_like_sip(payload: bytes) -> bool:
+    """Whether the first line is a SIP start line, sound or not: names no port and reads no header."""
+    if not payload or payload[0] not in _LETTERS:
+        return False
+    start = 0
+    size = len(payload)
+    while start < size and payload[start] in b"\r\n":
+        start += 1
+    if payload.startswith(b"SIP/", start):
+        return True
+    stop = payload.find(b"\n", start)
+    line = payload[start:] if stop < 0 else payload[start:stop]
+    return line.rstrip().upper().endswith(b" " + _MARK)
+
+
+def _messages_in(payload: bytes) -> list[bytes]:
+    """One datagram's messages: nearly always one; another may follow the body that Content-Length ends."""
+    found = []
+    while len(found) < _MAX_IN_DATAGRAM and _SECOND_START.search(payload, 16):
+        try:
+            surplus = parse_message(payload).surplus
+        except SipSyntaxError:
+            break
+        following = surplus.lstrip(b"\r\n")
+        if not looks_like_sip(following):
+            break
+        found.append(payload[: len(payload) - len(surplus)])
+        payload = following
+    found.append(payload)
+    return found
+
+
+class SipCollector:
+    """Takes payloads in capture order and keeps the SIP messages in them."""
+
+    def __init__(self) -> None:
+        self.messages: list[CapturedMessage] = []
+        self.malformed = 0
+        self._sights: dict[tuple[Address, Address, bytes], _Sight] = {}
+        self._seen: set[tuple[object, ...]] = set()
+        self._rests: dict[_Flow, bytes] = {}
+
+    def datagram(
+        self,
+        capture: int,
+        packet: int,
+        time: float,
+        source: Address,
+        destination: Address,
+        transport: str,
+        payload: bytes,
+        ip_id: int = 0,
+    ) -> bool:
+        """Take one datagram. True if it was SIP, well formed or not."""
+        if not looks_like_sip(payload):
+            return False
+        for data in _messages_in(payload):
+            self._add(capture, packet, time, source, destination, transport, data, ip_id)
+        return True
+
+    def segment(
+        self,
+        capture: int,
+        packet: int,
+        time: float,
+        source: Address,
+        destination: Address,
+        payload: bytes,
+        *,
+        gap: bool = False,
+        transport: str = "TCP",
+    ) -> bool:
+        """Take the next bytes, in order and once each, of one direction of a TCP connection.
+
+        `gap` says that bytes before these were lost: what was unfinished is dropped. True if the direction carries SIP as far
+        as is known; a caller may stop handing over a direction whose first bytes gave False.
+        """
+        flow = (capture, source, destination)
+        rest = self._rests.pop(flow, b"")
+        if gap and rest:
+            self.malformed += looks_like_sip(rest)
+            rest = b""
+        whole, rest = split_stream(rest + payload)
+        for data in whole:
+            self._add(capture, packet, time, source, destination, transport, data, 0)
+        if rest:
+            while len(self._rests) >= MAX_STREAMS:
+                del self._rests[next(iter(self._rests))]
+            self._rests[flow] = rest
+        return bool(whole) or _may_become_sip(rest) or not payload.strip(b"\r\n")
+
+    def finish(self) -> tuple[list[CapturedMessage], int]:
+        """(messages in the order they were taken, number of payloads that looked like SIP and could not be read)."""
+        for rest in self._rests.values():
+            self.malformed += looks_like_sip(rest) and b"\n" in rest
+        self._rests.clear()
+        self._sights.clear()
+        self._seen.clear()
+        return self.messages, self.malformed
+
+    def _add(
+        self,
+        capture: int,
+        packet: int,
+        time: float,
+        source: Address,
+        destination: Address,
+        transport: str,
+        data: bytes,
+        ip_id: int,
+    ) -> None:
+        sight_key = (source, destination, data)
+        sight = self._sights.get(sight_key)
+        if sight is not None:
+            last, ids, data, message = sight
+            copy = abs(time - last) < COPY_WINDOW_S or (ip_id != 0 and ip_id in ids)
+            retransmission = not copy
+            if ip_id and ip_id not in ids:
+                ids.append(ip_id)
+                del ids[:-MAX_REMEMBERED_IDS]
+            self._sights[sight_key] = (time, ids, data, message)
+        else:
+            scanned = scan(data)
+            try:
+                message = parse_message(data, scanned)
+            except SipSyntaxError:
+                self.malformed += 1
+                return
+            copy = False
+            retransmission = scanned is not None and self._seen_before(source, destination, scanned, message)
+            self._sights[sight_key] = (time, [ip_id] if ip_id else [], data, message)
+        self.messages.append(
+            CapturedMessage(capture, packet, time, source, destination, transport, data, message, retransmission, copy)
+        )
+
+    def _seen_before(self, source: Address, destination: Address, scanned: Scan, message: Message) -> bool:
+        """Whether other bytes were already this message: the same request, or the same final response, built anew.
+
+        A provisional response that differs (another RSeq, SDP added) says something new, and so does a response without a
+        branch to know it by.
+        """
+        if 0 < scanned.code < 200 or not scanned.branch:
+            return False
+        to_tag = message.to_tag if scanned.code else ""
+        key = (
+            source,
+            destination,
+            scanned.call_id,
+            scanned.branch,
+            scanned.cseq_number,
+            scanned.cseq_method,
+            scanned.method,
+            scanned.code,
+            to_tag,
+        )
+        if key in self._seen:
+            return True
+        self._seen.add(key)
+        return False
+
+
+def _may_become_sip(rest: bytes) -> bool:
+    """Whether unfinished bytes may be the beginning of a message."""
+    if not rest:
+        return False
+    line = rest.partition(b"\n")[0]
+    if b"\n" in rest:
+        return looks_like_sip(rest)
+    return rest[:1].isalpha() and (line.isascii() and (_MARK.startswith(line[:7]) or line[:1].isupper()))
