@@ -1,4 +1,4 @@
-"""Attribute values of one XML element, read by SIPp's rules: backslashes, the second pass over entities, booleans, numbers.
+"""Attribute values of one XML element, read by SIPp's rules: backslashes, entities (twice), booleans, numbers.
 
 Every error names element, attribute, file and line. Knows nothing of what the attributes are for.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import NoReturn
-
 from sipreplay.errors import ScenarioError
 
 _BACKSLASH = re.compile(r'\\([\\"nrt])')
@@ -35,9 +33,9 @@ class Attributes:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
-    def fail(self, message: str) -> NoReturn:
-        """Raise ScenarioError for this element."""
-        raise ScenarioError(f"<{self.tag}>: {message}", self.file, self.line)
+    def error(self, message: str) -> ScenarioError:
+        """What to raise for this element."""
+        return ScenarioError(f"<{self.tag}>: {message}", self.file, self.line)
 
     def raw(self, name: str, default: str = "") -> str:
         """The value after the backslash pass."""
@@ -56,13 +54,13 @@ class Attributes:
         """`raw`, or an error if the attribute is missing or empty."""
         value = self.raw(name)
         if not value:
-            self.fail(f"needs {name}=")
+            raise self.error(f"needs {name}=")
         return value
 
     def required_text(self, name: str) -> str:
         """`text`, or an error if the attribute is missing."""
         if name not in self._values:
-            self.fail(f"needs {name}=")
+            raise self.error(f"needs {name}=")
         return self.text(name)
 
     def boolean(self, name: str, default: bool = False) -> bool:
@@ -74,7 +72,7 @@ class Attributes:
             return value.lower() == "true"
         number = parse_integer(value)
         if number is None:
-            self.fail(f'{name}="{value}" must be true or false')
+            raise self.error(f'{name}="{value}" must be true or false')
         return number != 0
 
     def integer(self, name: str, default: int | None = None, *, least: int = 0) -> int:
@@ -84,9 +82,9 @@ class Attributes:
         value = self.required(name)
         number = parse_integer(value)
         if number is None:
-            self.fail(f'{name}="{value}" must be an integer (milliseconds have no unit)')
+            raise self.error(f'{name}="{value}" must be an integer (milliseconds have no unit)')
         if not least <= number <= LARGEST:
-            self.fail(f'{name}="{value}" must be at least {least}')
+            raise self.error(f'{name}="{value}" must be at least {least}')
         return number
 
     def number(self, name: str) -> float:
@@ -94,7 +92,7 @@ class Attributes:
         value = self.required(name)
         number = parse_number(value)
         if number is None:
-            self.fail(f'{name}="{value}" must be a number')
+            raise self.error(f'{name}="{value}" must be a number')
         return number
 
     def variable(self, name: str, default: str | None = None) -> str:
@@ -103,7 +101,7 @@ class Attributes:
             return default
         value = self.required(name)
         if "$" in value or "," in value:
-            self.fail(f'{name}="{value}" must name one variable, without $ and comma')
+            raise self.error(f'{name}="{value}" must name one variable, without $ and comma')
         return value
 
     def variables(self, name: str) -> tuple[str, ...]:
@@ -111,7 +109,7 @@ class Attributes:
         names = tuple(self.required(name).split(","))
         for variable in names:
             if not variable or "$" in variable:
-                self.fail(f'{name}="{self.raw(name)}" must be a comma list of variables, without $')
+                raise self.error(f'{name}="{self.raw(name)}" must be a comma list of variables, without $')
         return names
 
 
@@ -135,7 +133,7 @@ def parse_number(text: str) -> float | None:
 
 
 def escape_backslashes(value: str) -> str:
-    """The inverse of the backslash pass; line ends and tabs, which XML would turn into blanks, are written as escapes."""
+    """The inverse of the backslash pass; line ends and tabs, which XML would turn into blanks, become escapes."""
     value = re.sub(r'\\(?=[\\"nrt])', r"\\\\", value)
     return value.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
 

@@ -35,7 +35,7 @@ def _gpareto(parameters: tuple[float, ...], upper: float) -> float:
     shape, scale, location = parameters
     if shape == 0:
         return location - scale * math.log(upper)
-    return location + scale * (upper**-shape - 1) / shape
+    return location + scale * (math.pow(upper, -shape) - 1) / shape
 
 
 def _gamma_99(parameters: tuple[float, ...]) -> float:

@@ -67,6 +67,7 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {
 _PARAMETER = re.compile(r"""([A-Za-z_]\w*)=(?:"((?:\\.|[^"\\])*)"|0x([0-9A-Fa-f]+)(?=\s|$)|(\S*))""", re.DOTALL)
 _SPECIAL = re.compile(r"\\x([0-9A-Fa-f]{1,2})|\n|\[")
 _LITERAL_TOKEN = re.compile(rb"[^\s]+ ")
+_UNSAFE = re.compile(r"[\[\\\x00-\x08\x0b-\x1f\x7f\ufffe\uffff\ud800-\udfff]|(?<![^\n])[ \t]|[ \t](?![^\n])")
 MAXIMUM_KEYWORD = 256
 
 
@@ -145,11 +146,11 @@ def keywords_in(parts: Text) -> list[Keyword]:
 
 
 def escape_literal(text: str) -> str:
-    """Text that compiles to exactly itself: `[` and `\\` as `\\x5B`, `\\x5C`; control characters and bytes that are not UTF-8 as `\\xHH`.
+    """Text that compiles to exactly itself (line ends, written LF, reach the wire as CRLF).
 
-    Line ends stay line ends (the text gets CRLF from the compiler); a CR is escaped.
+    `[`, `\\`, control characters, bytes that are not UTF-8, and blanks beside a line end become `\\xHH`.
     """
-    return re.sub(r"[\[\\\x00-\x08\x0b-\x1f\x7f\ufffe\uffff\ud800-\udfff]", _escaped, text)
+    return _UNSAFE.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:

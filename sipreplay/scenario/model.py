@@ -1,6 +1,6 @@
 """A SIPp scenario as values: elements, actions, labels. Texts are kept as written; `keywords` gives them meaning.
 
-Every attribute is SIPp's, with SIPp's default. A feature that the reader does not know is an error there, never dropped.
+Every attribute is SIPp's, with SIPp's default. What the reader does not know is an error there, never dropped.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Log(Action):
 
 @dataclass(frozen=True, slots=True)
 class Exec(Action):
-    """One media or process command. `kind` is the attribute's name: play_pcap_audio, play_dtmf, rtp_stream, command, ..."""
+    """One media or process command. `kind` is the attribute's name: play_pcap_audio, play_dtmf, command, ..."""
 
     kind: str
     value: str

@@ -37,7 +37,7 @@ _CLASSES = {
 _ESCAPES = {"w": "[0-9A-Za-z_]", "W": "[^0-9A-Za-z_]", "s": r"[ \t\n\r\f\v]", "S": r"[^ \t\n\r\f\v]"}
 _UNBOUNDED = re.compile(r"[*+]|,\}")
 _BACKTRACKING_CAPS = (65536, 8192, 2048, 512, 128)
-"""Longest text that Python searches, by the number of unbounded quantifiers: its worst case is a power of the length."""
+"""Longest text that Python searches, by the number of unbounded quantifiers: its worst case is a power of it."""
 _QUANTIFIER = re.compile(r"[*+?]|\{[0-9]*(?:,[0-9]*)?\}")
 
 Groups = tuple[bytes | None, ...]
@@ -85,7 +85,7 @@ def compile_posix(pattern: str) -> Posix:
 
 
 def translate(pattern: str) -> bytes | None:
-    """An equal pattern for `re` on bytes; None where leftmost-longest could differ or the C library's own rules are needed.
+    """An equal pattern for `re` on bytes; None where leftmost-longest or the C library's own rules could differ.
 
     Translated are sequences of characters, `.`, brackets, anchors at the ends, quantified single characters, and
     groups of those that are not quantified.

@@ -1,0 +1,232 @@
+"""What must hold over a whole scenario: labels, response times, transactions, variables, order, injection fields.
+
+SIPp refuses such files when it loads them, and so does this. Pure functions over the model; the first problem is
+raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from sipreplay.errors import ScenarioError
+from sipreplay.scenario import model
+from sipreplay.scenario.injection import InjectionFile
+from sipreplay.scenario.keywords import Keyword, Text, compile_text, keywords_in, sent_kind
+
+UNUSED = "_"
+"""The one variable that may be written and never read."""
+
+
+def check_scenario(scenario: model.Scenario, keys: Mapping[str, str] | None = None) -> None:
+    """All checks but those of injection files. Raises ScenarioError with file and line."""
+    try:
+        _check_order(scenario)
+        _check_labels(scenario.elements, scenario.labels, "")
+        _check_labels(scenario.init, scenario.init_labels, " in <init>")
+        _check_response_times(scenario)
+        _check_transactions(scenario, keys)
+        _check_variables(scenario, keys)
+    except ScenarioError as error:
+        raise ScenarioError(error.message, error.file or scenario.file, error.line) from None
+
+
+def check_injection(
+    scenario: model.Scenario, files: Sequence[InjectionFile], keys: Mapping[str, str] | None = None
+) -> None:
+    """That every `[fieldN]` and `lookup` finds its file, and every line of the file has that field.
+
+    `files` in the order of their options: the first is the default. Raises ScenarioError naming the scenario's line,
+    or the injection file and its line.
+    """
+    named = {file.name: file for file in files}
+    for line, keyword in _keyword_uses(scenario, keys):
+        if keyword.name != "field":
+            continue
+        number = int(keyword.plain("index"))
+        if not files:
+            raise ScenarioError(f"[field{number}] needs an injection file; give one with -inf", scenario.file, line)
+        name = keyword.plain("file") if keyword.argument("file") else files[0].name
+        if name not in named:
+            raise _unknown_file(name, named, scenario.file, line)
+        named[name].require_fields(number)
+    for element in _all_elements(scenario):
+        for action in element.actions:
+            if isinstance(action, model.Lookup) and "[" not in action.file and action.file not in named:
+                raise _unknown_file(action.file, named, scenario.file, action.line or element.line)
+
+
+def uses_media(scenario: model.Scenario) -> bool:
+    """Whether some action plays media."""
+    return any(
+        isinstance(action, model.Exec) and action.kind.startswith("play_pcap")
+        for element in _all_elements(scenario)
+        for action in element.actions
+    )
+
+
+def _unknown_file(name: str, named: Mapping[str, InjectionFile], file: str, line: int) -> ScenarioError:
+    given = ", ".join(sorted(named)) or "none"
+    return ScenarioError(f"injection file '{name}' was not given with -inf (given: {given})", file, line)
+
+
+def _all_elements(scenario: model.Scenario) -> Iterator[model.Element]:
+    yield from scenario.init
+    yield from scenario.elements
+
+
+def _fail(message: str, element: model.Element) -> ScenarioError:
+    return ScenarioError(message, "", element.line)
+
+
+def _check_order(scenario: model.Scenario) -> None:
+    elements = scenario.elements
+    if not any(isinstance(element, model.Send | model.Recv) for element in elements):
+        raise ScenarioError("the scenario neither sends nor receives a message")
+    for element, following in pairwise(elements):
+        if isinstance(element, model.Pause) and element.timewait:
+            raise _fail("<timewait> must be the last message of the scenario", following)
+        optional = isinstance(element, model.Recv) and element.optional != "false"
+        if optional and not isinstance(following, model.Recv):
+            tag = type(following).__name__.lower()
+            raise _fail(
+                f"<recv> before <{tag}> sequence without a mandatory message: put a <recv> that is not optional "
+                f"between the optional <recv> of line {element.line} and this",
+                following,
+            )
+
+
+def _check_labels(elements: Iterable[model.Element], labels: Mapping[str, int], where: str) -> None:
+    for element in elements:
+        for attribute in ("next", "ontimeout"):
+            label = getattr(element, attribute)
+            if label and label not in labels:
+                known = ", ".join(labels) or "none"
+                raise _fail(f'{attribute}="{label}": there is no such label{where} (labels: {known})', element)
+
+
+def _check_response_times(scenario: model.Scenario) -> None:
+    stopped = {element.rtd for element in _all_elements(scenario)}
+    for element in _all_elements(scenario):
+        if element.start_rtd and element.start_rtd not in stopped:
+            raise _fail(
+                f'start_rtd="{element.start_rtd}" is never stopped; put rtd="{element.start_rtd}" on a later message',
+                element,
+            )
+
+
+def _check_transactions(scenario: model.Scenario, keys: Mapping[str, str] | None) -> None:
+    started: dict[str, str] = {}
+    answered: set[str] = set()
+    acknowledged: set[str] = set()
+    places: dict[str, model.Element] = {}
+    for element in scenario.elements:
+        if isinstance(element, model.Recv) and element.response_txn:
+            answered.add(element.response_txn)
+            places.setdefault(element.response_txn, element)
+        if not isinstance(element, model.Send) or not (element.start_txn or element.ack_txn):
+            continue
+        method, _ = sent_kind(_compiled(element.text, True, keys, element.line))
+        if element.start_txn:
+            if method in ("ACK", ""):
+                raise _fail("start_txn belongs on a request other than ACK", element)
+            started.setdefault(element.start_txn, method)
+            places.setdefault(element.start_txn, element)
+        if element.ack_txn:
+            if method != "ACK":
+                raise _fail("ack_txn belongs on an ACK", element)
+            acknowledged.add(element.ack_txn)
+            places.setdefault(element.ack_txn, element)
+    for name, element in places.items():
+        if name not in started:
+            raise _fail(f"transaction '{name}' is never started; put start_txn=\"{name}\" on its request", element)
+        if name not in answered:
+            raise _fail(f"transaction '{name}' has no response; put response_txn=\"{name}\" on a recv", element)
+        if started[name] == "INVITE" and name not in acknowledged:
+            raise _fail(f"INVITE transaction '{name}' has no ACK; put ack_txn=\"{name}\" on the ACK", element)
+        if started[name] != "INVITE" and name in acknowledged:
+            raise _fail(f"transaction '{name}' ({started[name]}) must not have an ack_txn", element)
+
+
+def _compiled(text: str, message: bool, keys: Mapping[str, str] | None, line: int) -> Text:
+    try:
+        return compile_text(text, message=message, keys=keys)
+    except ScenarioError as error:
+        raise ScenarioError(error.message, "", line) from None
+
+
+def _texts(action: model.Action) -> tuple[str, ...]:
+    """The keyword texts of an action."""
+    if isinstance(action, model.Log):
+        return (action.message,)
+    if isinstance(action, model.AssignStr):
+        return (action.value,)
+    if isinstance(action, model.Exec):
+        return (action.value,) if action.kind == "command" else ()
+    if isinstance(action, model.Lookup):
+        return (action.file, action.key)
+    if isinstance(action, model.SetDest):
+        return (action.host, action.port, action.protocol)
+    if isinstance(action, model.VerifyAuth):
+        return (action.username, action.password)
+    return ()
+
+
+def _keyword_uses(scenario: model.Scenario, keys: Mapping[str, str] | None) -> Iterator[tuple[int, Keyword]]:
+    """Every keyword of every text, with its line."""
+    for element in _all_elements(scenario):
+        if isinstance(element, model.Send):
+            for keyword in keywords_in(_compiled(element.text, True, keys, element.line)):
+                yield element.line, keyword
+        for action in element.actions:
+            line = action.line or element.line
+            for text in _texts(action):
+                for keyword in keywords_in(_compiled(text, False, keys, line)):
+                    yield line, keyword
+
+
+def _action_variables(action: model.Action) -> Iterator[str]:
+    if isinstance(action, model.Ereg):
+        yield from action.assign_to
+        yield action.variable
+    elif isinstance(action, model.GetTimeOfDay):
+        yield from (action.seconds, action.microseconds)
+    else:
+        for attribute in ("assign_to", "variable", "variable2"):
+            yield getattr(action, attribute, "")
+
+
+def _check_variables(scenario: model.Scenario, keys: Mapping[str, str] | None) -> None:
+    """Every variable is named at least twice; `Global`, `User` and `Reference` count as one each."""
+    counts: dict[str, int] = {}
+    lines: dict[str, int] = {}
+
+    def use(name: str, line: int) -> None:
+        if name:
+            counts[name] = counts.get(name, 0) + 1
+            lines.setdefault(name, line)
+
+    for name in (*scenario.global_variables, *scenario.user_variables):
+        use(name, 0)
+    for element in _all_elements(scenario):
+        for name in (element.test, element.condexec, element.variable if isinstance(element, model.Pause) else ""):
+            use(name, element.line)
+        for action in element.actions:
+            for name in _action_variables(action):
+                use(name, action.line or element.line)
+    for line, keyword in _keyword_uses(scenario, keys):
+        if keyword.name == "variable":
+            use(keyword.plain("name"), line)
+        elif keyword.name == "fill":
+            use(keyword.plain("variable"), line)
+    for name in scenario.references:
+        if name not in counts:
+            raise ScenarioError(f'<Reference variables="{name}">: nothing else names this variable')
+        counts[name] += 1
+    for name, count in counts.items():
+        if count < 2 and name != UNUSED:
+            raise ScenarioError(
+                f'variable ${name} is referenced only once; use it, or add <Reference variables="{name}"/>',
+                "",
+                lines[name],
+            )
