@@ -19,6 +19,8 @@ audio_path /nonexistent
 audio_player {player}
 audio_source {source}
 audio_alert {player}
+ausrc_srate 48000
+ausrc_channels 2
 audio_level no
 rtp_ports {rtp_first}-{rtp_last}
 rtp_stats yes
@@ -105,7 +107,7 @@ class Baresip:
             self.program.wait_listening(ip, control_port, "tcp")
             self._control = in_namespace(namespace, lambda: socket.create_connection((ip, control_port), timeout=5.0))
             if registrar:
-                self.program.wait_output("registered successfully")
+                self.program.wait_output("} 200 OK (")
         except BaseException:
             self.stop()
             raise

@@ -1,13 +1,14 @@
-"""What tshark sees in a capture: SIP ladders and RTP streams. The judge of interop tests, independent of our own analysis.
+"""What tshark sees in a capture: SIP ladders and RTP streams. The judge of interop tests, not our own analysis.
 
-A ladder is per hop-dialog (Call-ID and pair of neighbours), from the caller's side, without copies, retransmissions and 100.
+A ladder is per hop-dialog (Call-ID and pair of neighbours), from the caller's side, without copies, retransmissions
+and 100.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -66,7 +67,8 @@ class _Message(NamedTuple):
 def tshark_ladders(pcap: Path, sip_ports: Sequence[int] = ()) -> list[Ladder]:
     """The ladders of a capture, in order of their first message. SIP is found on any port, over UDP and TCP.
 
-    Hosts make a pair; where both sides share one address, the ports tell them apart.
+    Hosts make a pair; where that is not enough to tell two hops apart, their ports do: both sides on one address, or
+    a proxy between two phones on one address.
     """
     dialogs: dict[tuple[str, frozenset[str]], list[_Message]] = {}
     seen: set[tuple[str, ...]] = set()
@@ -75,24 +77,38 @@ def tshark_ladders(pcap: Path, sip_ports: Sequence[int] = ()) -> list[Ladder]:
         if message.what == "100" or not keys.isdisjoint(seen):
             continue
         seen |= keys
-        ends = frozenset(_ends(message))
-        dialogs.setdefault((message.call_id, ends), []).append(message)
-    return [_ladder(call_id, messages) for (call_id, _), messages in dialogs.items()]
+        dialogs.setdefault((message.call_id, frozenset((message.source, message.destination))), []).append(message)
+    return [ladder for messages in dialogs.values() for ladder in _ladders(messages)]
 
 
-def _ends(message: _Message) -> tuple[str, str]:
-    if message.source == message.destination:
-        return f"{message.source}:{message.source_port}", f"{message.destination}:{message.destination_port}"
-    return message.source, message.destination
+def _ladders(messages: list[_Message]) -> list[Ladder]:
+    ports_needed = len({message.source for message in messages} | {message.destination for message in messages}) == 1
+    requests: dict[str, set[tuple[str, ...]]] = {}
+    for message in messages:
+        if message.is_request and message.what != "ACK":
+            requests.setdefault(message.cseq, set()).add((message.branch, *sorted(_sockets(message))))
+    for sightings in requests.values():
+        branches, pairs = {each[0] for each in sightings}, {each[1:] for each in sightings}
+        ports_needed = ports_needed or (len(branches) > 1 and len(pairs) > 1)
+    if not ports_needed:
+        return [_ladder(messages, lambda message: (message.source, message.destination))]
+    hops: dict[frozenset[str], list[_Message]] = {}
+    for message in messages:
+        hops.setdefault(frozenset(_sockets(message)), []).append(message)
+    return [_ladder(hop, _sockets) for hop in hops.values()]
 
 
-def _ladder(call_id: str, messages: list[_Message]) -> Ladder:
+def _sockets(message: _Message) -> tuple[str, str]:
+    return f"{message.source}:{message.source_port}", f"{message.destination}:{message.destination_port}"
+
+
+def _ladder(messages: list[_Message], ends: Callable[[_Message], tuple[str, str]]) -> Ladder:
     first = next((message for message in messages if message.is_request), messages[0])
-    caller, callee = _ends(first)
+    caller, callee = ends(first)
     if not first.is_request:
         caller, callee = callee, caller
-    rows = tuple(Row(">" if _ends(message)[0] == caller else "<", message.what) for message in messages)
-    return Ladder(call_id, caller, callee, rows)
+    rows = tuple(Row(">" if ends(message)[0] == caller else "<", message.what) for message in messages)
+    return Ladder(first.call_id, caller, callee, rows)
 
 
 def _identities(message: _Message) -> set[tuple[str, ...]]:

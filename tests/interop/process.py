@@ -168,7 +168,10 @@ def loopback_addresses() -> Iterator[str]:
 
 
 def in_namespace(namespace: str, work: Callable[[], T]) -> T:
-    """Call `work` on a thread that has entered the named network namespace ("" stays here); sockets it makes stay there."""
+    """Call `work` on a thread that has entered the named network namespace ("" stays here).
+
+    A socket that it makes belongs to that namespace for good.
+    """
     if not namespace:
         return work()
     results: list[T] = []

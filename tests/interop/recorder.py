@@ -1,7 +1,7 @@
 """Records captures of a test's traffic with tcpdump, complete to the last packet.
 
-A packet that has reached the wire before the recording is asked to end is in the file: a marker datagram is sent last, waited
-for in the file, and taken out again.
+A packet that has reached the wire before the recording is asked to end is in the file: a marker datagram is sent
+last, waited for in the file, and taken out again.
 """
 
 from __future__ import annotations
