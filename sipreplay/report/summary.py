@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, TextIO
 
+from sipreplay.report.lines import Line, Span, plain_text, width_of, write_lines
 from sipreplay.report.model import (
     FAILED,
     INVALID,
@@ -27,19 +28,6 @@ from sipreplay.stats.histogram import Histogram
 
 SCHEMA = "sipreplay/run/1"
 
-Span = tuple[str, str]
-"""Text and style: "", "dim", "bold", "good", "bad", "warn", "head"."""
-Line = list[Span]
-
-_RICH_STYLES = {
-    "": "",
-    "dim": "dim",
-    "bold": "bold",
-    "good": "bold green",
-    "bad": "bold red",
-    "warn": "yellow",
-    "head": "bold cyan",
-}
 _VERDICT_STYLE = {PASSED: "good", FAILED: "bad", INVALID: "bad"}
 _LABEL = 13
 MAX_FAILURES = 20
@@ -88,7 +76,7 @@ def failure_examples(statistics: CallStatistics) -> list[FailureExample]:
     return sorted(statistics.examples.values(), key=lambda example: -example.count)
 
 
-def summary_lines(summary: RunSummary, width: int = 100) -> list[Line]:
+def summary_lines(summary: RunSummary, width: int = 120) -> list[Line]:
     """All lines of the summary, verdict last. `width` only bounds what is free text."""
     lines: list[Line] = [_title(summary), []]
     lines.append(_calls(summary))
@@ -113,22 +101,14 @@ def summary_lines(summary: RunSummary, width: int = 100) -> list[Line]:
     return lines
 
 
-def summary_text(summary: RunSummary, width: int = 100) -> str:
+def summary_text(summary: RunSummary, width: int = 120) -> str:
     """The summary as plain text, ending with a newline."""
-    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in summary_lines(summary, width))
+    return plain_text(summary_lines(summary, width))
 
 
 def print_summary(summary: RunSummary, stream: TextIO) -> None:
     """Write the summary: with colours on a terminal, plain otherwise."""
-    if not stream.isatty():
-        stream.write(summary_text(summary))
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(file=stream, highlight=False)
-    for line in summary_lines(summary, max(console.width, 60)):
-        console.print(Text.assemble(*((text, _RICH_STYLES[style]) for text, style in line)))
+    write_lines(summary_lines(summary, width_of(stream)), stream)
 
 
 def _row(label: str, spans: Line) -> Line:

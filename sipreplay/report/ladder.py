@@ -1,0 +1,326 @@
+"""What a ladder shows, before it is drawn: columns (hosts or addresses) and rows (messages, streams) of one call.
+
+Retransmissions and copies fold into the message they repeat. The terminal and the SVG draw the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sipreplay.analysis.model import Address, Analysis, Call, CapturedMessage, HopDialog, Stream
+from sipreplay.report.words import clip, count, printable
+from sipreplay.sip.message import Message
+from sipreplay.sip.sdp import MediaDescription, find_sdp, parse_sdp
+from sipreplay.sip.syntax import SipSyntaxError
+
+MAX_ROWS = 2000
+"""Rows of one ladder; a call that never ends must not fill the memory of whoever looks at it."""
+MAX_COLUMNS = 24
+MAX_RAW = 16_384
+
+
+@dataclass(slots=True)
+class Column:
+    """A lifeline."""
+
+    addresses: list[Address]
+    role: str = ""
+    agent: str = ""
+    """User-Agent or Server it named."""
+    by_host: bool = True
+
+    @property
+    def label(self) -> str:
+        """The address, or the host when it used several ports."""
+        hosts = {address.host for address in self.addresses}
+        if len(self.addresses) == 1:
+            return str(self.addresses[0])
+        return " ".join(sorted(hosts))
+
+
+@dataclass(slots=True)
+class Row:
+    """A message or a stream from one column to another."""
+
+    time: float
+    source: int
+    destination: int
+    label: str
+    """Method, or status and reason; of a stream its codec."""
+    style: str
+    """request, provisional, success, redirect, failure, media."""
+    packet: int = 0
+    capture: int = 0
+    cseq: str = ""
+    sdp: str = ""
+    notes: list[str] = field(default_factory=list)
+    raw: str = ""
+    retransmissions: int = 0
+    last_retransmission: float = 0.0
+    copies: int = 0
+    orphan: bool = False
+    """A retransmission whose first sending the capture does not hold."""
+    dialog: int = 0
+    stream: Stream | None = None
+    ports: tuple[int, int] = (0, 0)
+    index: int = 0
+    """Of the message in its capture order, to look it up."""
+
+    @property
+    def detail(self) -> str:
+        """What stands under the arrow: SDP and notes."""
+        return " · ".join(part for part in (self.sdp, *self.notes) if part)
+
+
+@dataclass(slots=True)
+class Ladder:
+    """One call's ladder."""
+
+    title: str
+    columns: list[Column]
+    rows: list[Row]
+    start: float
+    left_out: int = 0
+    """Messages past MAX_ROWS, or between addresses past MAX_COLUMNS."""
+
+
+def style_of(message: Message) -> str:
+    """The class of a message: request, provisional, success, redirect or failure."""
+    if message.is_request:
+        return "request"
+    return {1: "provisional", 2: "success", 3: "redirect"}.get(message.status // 100, "failure")
+
+
+def call_ladder(analysis: Analysis, call: Call) -> Ladder:
+    """The ladder of a call: all its dialogs and the streams tied to them."""
+    dialogs = sorted((analysis.dialog(ident) for ident in call.dialogs), key=lambda d: (d.first, d.hop, d.id))
+    wanted = set(call.dialogs)
+    streams = [stream for stream in analysis.streams if stream.dialog in wanted]
+    return build_ladder(dialogs, streams, title=f"Call {call.id}")
+
+
+def build_ladder(dialogs: Sequence[HopDialog], streams: Sequence[Stream] = (), title: str = "") -> Ladder:
+    """The ladder of some hop-dialogs and streams. Messages stand in time order, as captured where times are equal."""
+    entries = [(message, dialog) for dialog in dialogs for message in dialog.messages]
+    entries.sort(key=lambda entry: (entry[0].time, entry[0].capture, entry[0].packet))
+    columns, place = _columns(dialogs, (message for message, _ in entries))
+    ladder = Ladder(title, columns, [], entries[0][0].time if entries else 0.0)
+    by_id = {dialog.id: dialog for dialog in dialogs}
+    rows, ladder.left_out = _message_rows(entries, place)
+    rows += [row for stream in streams if (row := _stream_row(stream, by_id, columns, place)) is not None]
+    rows.sort(key=lambda row: row.time)
+    if streams and not entries:
+        ladder.start = min(stream.first for stream in streams)
+    ladder.rows = rows
+    _name_columns(columns, dialogs, place)
+    return ladder
+
+
+def _columns(
+    dialogs: Sequence[HopDialog], messages: Iterable[CapturedMessage]
+) -> tuple[list[Column], dict[Address, int]]:
+    """Lifelines in the order of the hops. A host is one, unless it talks to itself (loopback): then an address is."""
+    used: dict[Address, None] = {}
+    for dialog in sorted(dialogs, key=lambda d: (d.hop, d.first, d.id)):
+        used.setdefault(dialog.caller)
+        used.setdefault(dialog.callee)
+    alone = {dialog.caller.host for dialog in dialogs if dialog.caller.host == dialog.callee.host}
+    for message in messages:
+        used.setdefault(message.source)
+        used.setdefault(message.destination)
+        if message.source.host == message.destination.host:
+            alone.add(message.source.host)
+    columns: list[Column] = []
+    place: dict[Address, int] = {}
+    hosts: dict[str, int] = {}
+    for address in used:
+        if address.host in hosts and address.host not in alone:
+            place[address] = hosts[address.host]
+            columns[place[address]].addresses.append(address)
+        elif len(columns) < MAX_COLUMNS:
+            place[address] = len(columns)
+            hosts.setdefault(address.host, len(columns))
+            columns.append(Column([address], by_host=address.host not in alone))
+    return columns, place
+
+
+def _name_columns(columns: list[Column], dialogs: Sequence[HopDialog], place: dict[Address, int]) -> None:
+    calls: dict[int, set[str]] = {}
+    for dialog in dialogs:
+        for address, side in ((dialog.caller, "caller"), (dialog.callee, "callee")):
+            column = place.get(address)
+            if column is None:
+                continue
+            calls.setdefault(column, set()).add("registrar" if side == "callee" and dialog.kind == "register" else side)
+        for message in dialog.messages:
+            column = place.get(message.source)
+            if column is not None and not columns[column].agent:
+                agent = message.message.get("User-Agent") or message.message.get("Server") or ""
+                columns[column].agent = clip(printable(agent.strip()), 60)
+    for index, sides in calls.items():
+        between = {"caller", "callee"} <= sides
+        columns[index].role = "between" if between else "/".join(sorted(sides))
+
+
+def _message_rows(
+    entries: Sequence[tuple[CapturedMessage, HopDialog]], place: dict[Address, int]
+) -> tuple[list[Row], int]:
+    rows: list[Row] = []
+    left_out = 0
+    first: dict[tuple[object, ...], Row] = {}
+    for index, (captured, dialog) in enumerate(entries):
+        message = captured.message
+        key = (
+            captured.source,
+            captured.destination,
+            message.is_request,
+            message.method,
+            message.status,
+            message.cseq_number,
+            message.cseq_method,
+            message.branch,
+            message.to_tag,
+        )
+        original = first.get(key)
+        if original is not None and (captured.retransmission or captured.copy):
+            if captured.copy:
+                original.copies += 1
+            else:
+                original.retransmissions += 1
+                original.last_retransmission = captured.time
+            continue
+        source, destination = place.get(captured.source), place.get(captured.destination)
+        if source is None or destination is None or len(rows) >= MAX_ROWS:
+            left_out += 1
+            continue
+        row = _message_row(captured, source, destination)
+        row.dialog, row.index, row.orphan = dialog.id, index, captured.retransmission
+        first[key] = row
+        rows.append(row)
+    return rows, left_out
+
+
+def _message_row(captured: CapturedMessage, source: int, destination: int) -> Row:
+    message = captured.message
+    label = message.method if message.is_request else f"{message.status} {message.reason}".strip()
+    return Row(
+        time=captured.time,
+        source=source,
+        destination=destination,
+        label=clip(printable(label), 60),
+        style=style_of(message),
+        packet=captured.packet,
+        capture=captured.capture,
+        cseq=f"{message.cseq_number} {printable(message.cseq_method)}",
+        sdp=sdp_text(message),
+        notes=_notes(message),
+        raw=_raw(captured.data),
+        ports=(captured.source.port, captured.destination.port),
+    )
+
+
+def _raw(data: bytes) -> str:
+    """The message for a reader: text as UTF-8 where it is, anything else shown; cut when very long."""
+    text = data[:MAX_RAW].decode("utf-8", "surrogateescape")
+    lines = (printable(line) for line in text.replace("\r\n", "\n").split("\n"))
+    more = f"\n... {count(len(data) - MAX_RAW)} more bytes" if len(data) > MAX_RAW else ""
+    return "\n".join(lines).rstrip("\n") + more
+
+
+def sdp_text(message: Message) -> str:
+    """The SDP in one line: "PCMU/PCMA 10.0.0.1:4000 sendonly, video H264 ..."; "" when the message carries none."""
+    try:
+        body = find_sdp(message.body, message.get("Content-Type"))
+        media = parse_sdp(body).media if body is not None else ()
+    except SipSyntaxError:
+        return "unreadable SDP"
+    return printable(", ".join(_media_text(section) for section in media[:4])) + (", ..." if len(media) > 4 else "")
+
+
+def _media_text(media: MediaDescription) -> str:
+    kind = "" if media.kind == "audio" else f"{media.kind} "
+    if media.port == 0:
+        return f"{media.kind} refused"
+    names = []
+    for payload_type in media.payload_types:
+        codec = media.codec(payload_type)
+        name = codec[0] if codec else str(payload_type)
+        if name.lower() not in ("telephone-event", "cn") and name not in names:
+            names.append(name)
+    shown = "/".join(names[:3]) + ("/..." if len(names) > 3 else "") or "/".join(media.formats[:2])
+    host = media.connection.host if media.connection else "?"
+    direction = "" if media.direction == "sendrecv" else f" {media.direction}"
+    secure = " SRTP" if "SAVP" in media.proto else ""
+    return f"{kind}{clip(shown, 40)} {Address(host, media.port)}{direction}{secure}"
+
+
+def _notes(message: Message) -> list[str]:
+    notes = []
+    if message.get("Authorization") or message.get("Proxy-Authorization"):
+        notes.append("with credentials")
+    for header in ("Refer-To", "Replaces", "Reason"):
+        value = message.get(header)
+        if value and not (header == "Reason" and message.status):
+            notes.append(f"{header}: {clip(printable(value.strip()), 60)}")
+    content_type = (message.get("Content-Type") or "").lower()
+    if message.is_request and message.method == "INFO" and "dtmf" in content_type:
+        for line in message.body.decode("latin-1").splitlines():
+            name, _, value = line.partition("=")
+            if name.strip().lower() == "signal":
+                notes.append(f"DTMF {printable(value.strip())[:4]}")
+    return notes
+
+
+def _stream_row(
+    stream: Stream, dialogs: dict[int, HopDialog], columns: list[Column], place: dict[Address, int]
+) -> Row | None:
+    dialog = dialogs.get(stream.dialog) if stream.dialog is not None else None
+    sides: tuple[Address | None, Address | None] = (None, None)
+    if dialog is not None and stream.from_caller is not None:
+        sides = (dialog.caller, dialog.callee) if stream.from_caller else (dialog.callee, dialog.caller)
+    source = _media_column(stream.source, sides[0], columns, place)
+    destination = _media_column(stream.destination, sides[1], columns, place)
+    if source is None or destination is None:
+        return None
+    return Row(
+        time=stream.first,
+        source=source,
+        destination=destination,
+        label=printable(stream.codec) or "RTP",
+        style="media",
+        notes=stream_numbers(stream),
+        stream=stream,
+        dialog=stream.dialog or 0,
+        ports=(stream.source.port, stream.destination.port),
+    )
+
+
+def _media_column(
+    address: Address, side: Address | None, columns: list[Column], place: dict[Address, int]
+) -> int | None:
+    """The lifeline of a media address: the dialog's side on that host, any on that host, or a new one (a relay)."""
+    if address in place:
+        return place[address]
+    if side is not None and side in place and side.host == address.host:
+        return place[side]
+    for index, column in enumerate(columns):
+        if any(known.host == address.host for known in column.addresses):
+            return index
+    if len(columns) >= MAX_COLUMNS:
+        return None
+    place[address] = len(columns)
+    columns.append(Column([address], role="media"))
+    return place[address]
+
+
+def stream_numbers(stream: Stream) -> list[str]:
+    """Packets, loss, jitter, MOS and digits of a stream, in words."""
+    parts = [f"{count(stream.packets)} packets", f"{count(stream.lost)} lost", f"jitter {stream.mean_jitter_ms:.1f} ms"]
+    if stream.reordered:
+        parts.append(f"{count(stream.reordered)} out of order")
+    if stream.mos is not None:
+        parts.append(f"MOS {stream.mos:.2f}")
+    if stream.dtmf:
+        parts.append(f"DTMF {clip(printable(stream.dtmf), 32)}")
+    return parts

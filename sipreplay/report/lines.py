@@ -1,0 +1,54 @@
+"""Styled lines: made once, written with colours to a terminal and plainly to a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TextIO
+
+Span = tuple[str, str]
+"""Text and style, a key of STYLES."""
+Line = list[Span]
+
+STYLES = {
+    "": "",
+    "dim": "dim",
+    "bold": "bold",
+    "good": "bold green",
+    "bad": "bold red",
+    "warn": "yellow",
+    "head": "bold cyan",
+    "request": "bold blue",
+    "provisional": "cyan",
+    "success": "bold green",
+    "redirect": "magenta",
+    "failure": "bold red",
+    "media": "magenta",
+}
+"""Style to rich's."""
+
+
+def plain_text(lines: Iterable[Line]) -> str:
+    """The lines without styles, each ended by a newline, nothing trailing."""
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
+
+
+def write_lines(lines: Iterable[Line], stream: TextIO) -> None:
+    """With colours if `stream` is a terminal, plainly otherwise. Lines are never wrapped."""
+    if not stream.isatty():
+        stream.write(plain_text(lines))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    for line in lines:
+        console.print(Text.assemble(*((text, STYLES[style]) for text, style in line)), soft_wrap=True)
+
+
+def width_of(stream: TextIO, piped: int = 120) -> int:
+    """Columns of the terminal, at least 80; `piped` when it is none."""
+    if not stream.isatty():
+        return piped
+    import shutil
+
+    return max(shutil.get_terminal_size((piped, 24)).columns, 80)
