@@ -50,6 +50,10 @@ class BundleScenario:
     peer: str = ""
     after: list[str] = field(default_factory=list)
     """Ids of scenarios that must have run before (a REGISTER before the call)."""
+    injection_index: int = -1
+    """Column of the injection file that `lookup` searches (SIPp's -infindex); -1: none."""
+    duration_ms: float = 0.0
+    """How long one call lasts as learned, pauses and captured delays together."""
 
 
 @dataclass(slots=True)
