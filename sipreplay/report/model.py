@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sipreplay.media.results import MediaSummary
 from sipreplay.stats.calls import CallStatistics
 from sipreplay.stats.histogram import Histogram
 
@@ -15,48 +16,6 @@ PASSED = "passed"
 FAILED = "failed"
 INVALID = "invalid"
 INTERRUPTED = "interrupted"
-
-
-@dataclass(slots=True)
-class MediaNumbers:
-    """What the media side sent and received, over all calls."""
-
-    streams_sent: int = 0
-    packets_sent: int = 0
-    bytes_sent: int = 0
-    """RTP header and payload."""
-    send_errors: int = 0
-    """Packets the kernel refused."""
-    packets_skipped: int = 0
-    """Packets never sent because their time had passed too far."""
-    send_lateness: Histogram = field(default_factory=Histogram)
-    """Microseconds between a packet's due time and its sending."""
-    lateness_limit_ms: float = 0.0
-    """Above it the run is invalid; 0: not judged."""
-    streams_received: int = 0
-    packets_received: int = 0
-    bytes_received: int = 0
-    lost: int = 0
-    """By sequence numbers."""
-    duplicates: int = 0
-    reordered: int = 0
-    jitter: Histogram = field(default_factory=Histogram)
-    """Mean RFC 3550 jitter of each received stream, microseconds."""
-    loss_permille: Histogram = field(default_factory=Histogram)
-    """Loss of each received stream, 1/1000."""
-    calls_expecting: int = 0
-    """Calls whose capture shows media towards them."""
-    calls_silent: int = 0
-    """Of those, calls that received no packet."""
-    dtmf_received: int = 0
-    scheduling: str = ""
-    """What the kernel granted, e.g. "SCHED_FIFO 10" or "SCHED_OTHER, nice 0"."""
-    receive_buffer: int = 0
-    """Bytes granted per socket."""
-    send_buffer: int = 0
-    datagrams_dropped: int = 0
-    """Dropped by the kernel because a media socket was full."""
-    busy_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -87,7 +46,16 @@ class RunSummary:
     """Bundle or scenario, as the user named it."""
     uac: CallStatistics
     uas: CallStatistics | None = None
-    media: MediaNumbers | None = None
+    media: MediaSummary | None = None
+    """All media processes, merged; None when no scenario has media."""
+    media_skipped: int = 0
+    """RTP packets never sent because their time had passed too far."""
+    calls_expecting_media: int = 0
+    """Calls whose capture shows RTP towards them."""
+    calls_silent: int = 0
+    """Of those, calls that received no packet."""
+    media_lateness_limit_ms: float = 0.0
+    """Stated limit of the lateness of sending RTP (99th percentile); 0: not judged."""
     scenarios: list[ScenarioResult] = field(default_factory=list)
     """Empty: one pair, told by `uac` and `uas` alone."""
     target: str = ""

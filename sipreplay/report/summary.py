@@ -7,16 +7,15 @@ It prints and never judges: the verdict comes with the RunSummary.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any, TextIO
 
+from sipreplay.media.results import MediaSummary
 from sipreplay.report.lines import Line, Span, plain_text, width_of, write_lines
 from sipreplay.report.model import (
     FAILED,
     INVALID,
     PASSED,
     PERCENTILES,
-    MediaNumbers,
     RunSummary,
     ScenarioResult,
     milliseconds,
@@ -85,7 +84,7 @@ def summary_lines(summary: RunSummary, width: int = 120) -> list[Line]:
     lines += _times(summary)
     lines += _signalling(summary)
     if summary.media is not None:
-        lines += _media(summary.media)
+        lines += _media(summary, summary.media)
     lines += _sockets(summary)
     lines.append(_generator(summary))
     lines += _failures(summary, width)
@@ -242,32 +241,46 @@ def _spread(histogram: Histogram) -> str:
     return f"p50 {median}, p99 {high}, max {duration_ms(milliseconds(histogram.maximum))}"
 
 
-def _media(media: MediaNumbers) -> Iterator[Line]:
-    late = f"sent late {_spread(media.send_lateness)}" if media.send_lateness.count else ""
-    sent: list[str | Span] = [f"{plural(media.packets_sent, 'packet')} in {plural(media.streams_sent, 'stream')}"]
-    if late:
-        sent.append(late)
-    if media.send_errors:
-        sent.append((f"{count(media.send_errors)} refused by the kernel", "bad"))
-    if media.packets_skipped:
-        sent.append((f"{count(media.packets_skipped)} skipped as too late", "bad"))
+SCHEDULING = {
+    "fifo": "real-time scheduling (SCHED_FIFO)",
+    "nice": "raised priority (nice)",
+    "normal": "ordinary scheduling",
+}
+"""The media process's scheduling class, in words."""
+
+
+def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
+    sent: list[str | Span] = [f"{plural(media.sent_packets, 'packet')} in {plural(media.streams, 'stream')}"]
+    if media.lateness_us.count:
+        sent.append(f"late {_spread(media.lateness_us)}")
+    for number, what in (
+        (media.send_errors, "refused by the kernel"),
+        (summary.media_skipped, "skipped as too late"),
+    ):
+        if number:
+            sent.append((f"{count(number)} {what}", "bad"))
     if media.scheduling:
-        sent.append(media.scheduling)
+        sent.append(SCHEDULING.get(media.scheduling, media.scheduling))
     yield _row("RTP sent", _dotted(*sent))
-    expected = media.packets_received - media.duplicates + media.lost
+    for number, what in (
+        (media.no_destination, "streams had no usable address in the peer's SDP"),
+        (media.refused_ports, "streams had no port to send from"),
+        (media.queue_overflows, "commands did not fit the queue"),
+    ):
+        if number:
+            yield _row("", [(f"{count(number)} {what}", "bad")])
+    expected = media.received_packets - media.duplicates + media.lost
     got: list[str | Span] = [
-        f"{plural(media.packets_received, 'packet')} in {plural(media.streams_received, 'stream')}",
+        f"{plural(media.received_packets, 'packet')} on {plural(media.jitter_us.count, 'port')}",
         (f"{count(media.lost)} lost ({percent(max(media.lost, 0), expected)})", "bad" if media.lost > 0 else ""),
     ]
     if media.duplicates or media.reordered:
         got.append((f"{count(media.duplicates)} duplicate, {count(media.reordered)} out of order", "warn"))
-    if media.jitter.count:
-        got.append(f"jitter {_spread(media.jitter)}")
-    if media.dtmf_received:
-        got.append(plural(media.dtmf_received, "DTMF digit"))
+    if media.jitter_us.count:
+        got.append(f"jitter {_spread(media.jitter_us)}")
     yield _row("RTP received", _dotted(*got))
-    if media.calls_silent:
-        text = f"{count(media.calls_silent)} of {count(media.calls_expecting)} calls that expect media received none"
+    if summary.calls_silent:
+        text = f"{count(summary.calls_silent)} of {count(summary.calls_expecting_media)} calls that expect RTP received none"
         yield _row("", [(text, "bad")])
 
 
@@ -279,13 +292,13 @@ def _sockets(summary: RunSummary) -> Iterator[Line]:
         yield _row(label, _socket_line("signalling", uac.receive_buffer, uac.send_buffer, dropped))
         label = ""
     media = summary.media
-    if media is not None and (media.receive_buffer or media.datagrams_dropped):
-        yield _row(label, _socket_line("media", media.receive_buffer, media.send_buffer, media.datagrams_dropped))
+    if media is not None and (media.receive_buffer or media.dropped):
+        yield _row(label, _socket_line("media", media.receive_buffer, 0, media.dropped))
 
 
 def _socket_line(what: str, receive: int, send: int, dropped: int) -> Line:
     return _dotted(
-        f"{what} buffers {size(receive)} receive, {size(send)} send",
+        f"{what} buffers {size(receive)} receive" + (f", {size(send)} send" if send else ""),
         (f"{plural(dropped, 'datagram')} dropped", "bad" if dropped else ""),
     )
 
@@ -381,7 +394,7 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
             {"name": s.name, "role": s.role, "expected_calls": s.expected_calls, "statistics": _side_json(s.statistics)}
             for s in summary.scenarios
         ],
-        "media": None if summary.media is None else _media_json(summary.media),
+        "media": None if summary.media is None else _media_json(summary, summary.media),
         "artefacts": [{"path": a.path, "what": a.what} for a in summary.artefacts],
     }
 
@@ -394,12 +407,16 @@ def _side_json(statistics: CallStatistics) -> dict[str, Any]:
     return out
 
 
-def _media_json(media: MediaNumbers) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for item in fields(media):
-        value = getattr(media, item.name)
-        out[item.name] = {**_spread_json(value), **value.to_dict()} if isinstance(value, Histogram) else value
-    return out
+def _media_json(summary: RunSummary, media: MediaSummary) -> dict[str, Any]:
+    return {
+        **media.to_dict(),
+        "lateness": _spread_json(media.lateness_us),
+        "jitter": _spread_json(media.jitter_us),
+        "skipped_packets": summary.media_skipped,
+        "calls_expecting_media": summary.calls_expecting_media,
+        "calls_silent": summary.calls_silent,
+        "lateness_limit_ms": summary.media_lateness_limit_ms,
+    }
 
 
 def _spread_json(histogram: Histogram) -> dict[str, Any]:
