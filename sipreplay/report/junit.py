@@ -6,8 +6,9 @@ is shown as \\xHH.
 
 from __future__ import annotations
 
+from sipreplay.report.failures import cause_text, failure_counts, failure_examples
 from sipreplay.report.model import FAILED, INTERRUPTED, INVALID, RunSummary, ScenarioResult
-from sipreplay.report.summary import cause_text, failure_counts, failure_examples, summary_text
+from sipreplay.report.summary import summary_text
 from sipreplay.report.words import plural, printable
 
 MAX_EXAMPLES = 20

@@ -1,4 +1,4 @@
-"""The summary of a run: for a terminal, for a pipe, and as JSON (schema `sipreplay/run/1`).
+"""The summary of a run for a terminal or a pipe. `run_json` has the same numbers as JSON.
 
 One list of styled lines is made once; a terminal gets it with colours, a pipe as plain text.
 It prints and never judges: the verdict comes with the RunSummary.
@@ -7,9 +7,10 @@ It prints and never judges: the verdict comes with the RunSummary.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TextIO
 
 from sipreplay.media.results import MediaSummary
+from sipreplay.report.failures import cause_text, failure_counts, failure_examples
 from sipreplay.report.lines import Line, Span, plain_text, width_of, write_lines
 from sipreplay.report.model import (
     FAILED,
@@ -22,57 +23,13 @@ from sipreplay.report.model import (
     time_rows,
 )
 from sipreplay.report.words import clip, count, duration_ms, duration_s, percent, plural, printable, rate, size
-from sipreplay.stats.calls import FAILURE_REASONS, CallStatistics, FailureExample, plain
+from sipreplay.stats.calls import FailureExample
 from sipreplay.stats.histogram import Histogram
-
-SCHEMA = "sipreplay/run/1"
 
 _VERDICT_STYLE = {PASSED: "good", FAILED: "bad", INVALID: "bad"}
 _LABEL = 13
 MAX_FAILURES = 20
 MAX_SCENARIOS = 30
-
-CAUSES = {
-    "CannotSendMessage": "message could not be sent",
-    "MaxUDPRetrans": "no answer to retransmissions",
-    "TcpConnect": "TCP connection refused",
-    "TcpClosed": "TCP connection closed",
-    "UnexpectedMessage": "unexpected message",
-    "CallRejected": "call rejected",
-    "CmdNotSent": "command not sent",
-    "RegexpDoesntMatch": "regular expression did not match",
-    "RegexpShouldntMatch": "regular expression should not have matched",
-    "RegexpHdrNotFound": "header to search was not there",
-    "OutboundCongestion": "outbound congestion",
-    "TimeoutOnRecv": "timeout while waiting for a message",
-    "TimeoutOnSend": "timeout after sending",
-    "TestDoesntMatch": "test not true",
-    "TestShouldntMatch": "test should not have been true",
-    "StrcmpDoesntMatch": "strings differ",
-    "StrcmpShouldntMatch": "strings should have differed",
-    "": "ended without a counted cause",
-}
-"""SIPp's failure reasons (stats.calls.FAILURE_REASONS), in words."""
-
-
-def cause_text(cause: str) -> str:
-    """A failure reason in words; unknown ones as they are."""
-    return CAUSES.get(cause, cause)
-
-
-def failure_counts(statistics: CallStatistics) -> list[tuple[str, int]]:
-    """Reason and count, most frequent first; the rest without a reason under ""."""
-    known = [(reason, n) for reason, n in statistics.failures.items() if n]
-    rest = statistics.failed - sum(n for _, n in known)
-    if rest > 0:
-        known.append(("", rest))
-    order = {reason: index for index, reason in enumerate(FAILURE_REASONS)}
-    return sorted(known, key=lambda item: (-item[1], order.get(item[0], 99)))
-
-
-def failure_examples(statistics: CallStatistics) -> list[FailureExample]:
-    """The ways in which calls failed, most frequent first."""
-    return sorted(statistics.examples.values(), key=lambda example: -example.count)
 
 
 def summary_lines(summary: RunSummary, width: int = 120) -> list[Line]:
@@ -280,7 +237,8 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
         got.append(f"jitter {_spread(media.jitter_us)}")
     yield _row("RTP received", _dotted(*got))
     if summary.calls_silent:
-        text = f"{count(summary.calls_silent)} of {count(summary.calls_expecting_media)} calls that expect RTP received none"
+        expecting = count(summary.calls_expecting_media)
+        text = f"{count(summary.calls_silent)} of {expecting} calls that expect RTP received none"
         yield _row("", [(text, "bad")])
 
 
@@ -365,60 +323,3 @@ def _verdict(summary: RunSummary) -> Iterator[Line]:
     ]
     for reason in rest:
         yield [(f"  {'':<{len(summary.verdict)}}  {printable(reason)}", "")]
-
-
-def summary_json(summary: RunSummary) -> dict[str, Any]:
-    """The whole summary as plain values; histograms come with their percentiles in ms, and raw for merging."""
-    return {
-        "schema": SCHEMA,
-        "name": summary.name,
-        "tool_version": summary.tool_version,
-        "command": summary.command,
-        "host": summary.host,
-        "target": summary.target or None,
-        "transport": summary.transport,
-        "started": summary.started,
-        "wall_s": summary.wall_s,
-        "generating_s": summary.generating_s,
-        "wanted_rate_cps": summary.wanted_rate_cps,
-        "achieved_rate_cps": summary.achieved_rate_cps,
-        "users": summary.users,
-        "wanted_calls": summary.wanted_calls,
-        "limit": summary.limit,
-        "lateness_limit_ms": summary.lateness_limit_ms,
-        "verdict": {"name": summary.verdict, "exit_code": summary.exit_code, "reasons": list(summary.reasons)},
-        "notes": list(summary.notes),
-        "uac": _side_json(summary.uac),
-        "uas": None if summary.uas is None else _side_json(summary.uas),
-        "scenarios": [
-            {"name": s.name, "role": s.role, "expected_calls": s.expected_calls, "statistics": _side_json(s.statistics)}
-            for s in summary.scenarios
-        ],
-        "media": None if summary.media is None else _media_json(summary, summary.media),
-        "artefacts": [{"path": a.path, "what": a.what} for a in summary.artefacts],
-    }
-
-
-def _side_json(statistics: CallStatistics) -> dict[str, Any]:
-    out = plain(statistics)
-    out["times"] = [
-        {"name": row.name, "what": row.what, **_spread_json(row.histogram)} for row in time_rows(statistics)
-    ]
-    return out
-
-
-def _media_json(summary: RunSummary, media: MediaSummary) -> dict[str, Any]:
-    return {
-        **media.to_dict(),
-        "lateness": _spread_json(media.lateness_us),
-        "jitter": _spread_json(media.jitter_us),
-        "skipped_packets": summary.media_skipped,
-        "calls_expecting_media": summary.calls_expecting_media,
-        "calls_silent": summary.calls_silent,
-        "lateness_limit_ms": summary.media_lateness_limit_ms,
-    }
-
-
-def _spread_json(histogram: Histogram) -> dict[str, Any]:
-    spread: dict[str, Any] = {f"p{p}_ms": milliseconds(histogram.percentile(p)) for p in PERCENTILES}
-    return {**spread, "max_ms": milliseconds(histogram.maximum), "mean_ms": milliseconds(histogram.mean)}
