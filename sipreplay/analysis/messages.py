@@ -1,7 +1,7 @@
-"""Bytes to SIP messages: found on any port by content, several in a datagram, framed in TCP; copies and retransmissions marked.
+"""Bytes to SIP messages: found on any port by content, several in a datagram, framed in TCP; copies and repeats marked.
 
-Owns what must be remembered for that (last sight of each payload, keys of messages seen, unfinished TCP bytes), all bounded by
-the number of messages and by constants. Never reads packets, and never looks past single messages: dialogs are `dialogs`'.
+Owns what must be remembered for that (last sight of each payload, keys of messages seen, unfinished TCP bytes), all
+bounded by the number of messages and by constants. Never reads packets, and never looks past single messages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n"
 _MARK = b"SIP/2.0"
 _SECOND_START = re.compile(rb"\nSIP/2\.0 \d| SIP/2\.0\r?\n")
 
-_Sight = tuple[float, list[int], bytes, Message]
+_Sight = tuple[float, tuple[int, ...], bytes, Message]
 _Flow = tuple[int, Address, Address]
 
 
@@ -43,8 +43,8 @@ def looks_like_sip(payload: bytes) -> bool:
 
 def _messages_in(payload: bytes) -> list[bytes]:
     """One datagram's messages: nearly always one; another may follow the body that Content-Length ends."""
-    found = []
-    while len(found) < _MAX_IN_DATAGRAM and _SECOND_START.search(payload, 16):
+    found: list[bytes] = []
+    while len(found) < _MAX_IN_DATAGRAM and _SECOND_START.search(payload, payload.find(b"\n", 8)):
         try:
             surplus = parse_message(payload).surplus
         except SipSyntaxError:
@@ -100,8 +100,8 @@ class SipCollector:
     ) -> bool:
         """Take the next bytes, in order and once each, of one direction of a TCP connection.
 
-        `gap` says that bytes before these were lost: what was unfinished is dropped. True if the direction carries SIP as far
-        as is known; a caller may stop handing over a direction whose first bytes gave False.
+        `gap` says that bytes before these were lost: what was unfinished is dropped. True if the direction carries SIP
+        as far as is known; a caller may stop handing over a direction whose first bytes gave False.
         """
         flow = (capture, source, destination)
         rest = self._rests.pop(flow, b"")
@@ -144,8 +144,7 @@ class SipCollector:
             copy = abs(time - last) < COPY_WINDOW_S or (ip_id != 0 and ip_id in ids)
             retransmission = not copy
             if ip_id and ip_id not in ids:
-                ids.append(ip_id)
-                del ids[:-MAX_REMEMBERED_IDS]
+                ids = (*ids[1 - MAX_REMEMBERED_IDS :], ip_id)
             self._sights[sight_key] = (time, ids, data, message)
         else:
             scanned = scan(data)
@@ -156,7 +155,7 @@ class SipCollector:
                 return
             copy = False
             retransmission = scanned is not None and self._seen_before(source, destination, scanned, message)
-            self._sights[sight_key] = (time, [ip_id] if ip_id else [], data, message)
+            self._sights[sight_key] = (time, (ip_id,) if ip_id else (), data, message)
         self.messages.append(
             CapturedMessage(capture, packet, time, source, destination, transport, data, message, retransmission, copy)
         )
@@ -164,8 +163,8 @@ class SipCollector:
     def _seen_before(self, source: Address, destination: Address, scanned: Scan, message: Message) -> bool:
         """Whether other bytes were already this message: the same request, or the same final response, built anew.
 
-        A provisional response that differs (another RSeq, SDP added) says something new, and so does a response without a
-        branch to know it by.
+        A provisional response that differs (another RSeq, SDP added) says something new, and so does a response without
+        a branch to know it by.
         """
         if 0 < scanned.code < 200 or not scanned.branch:
             return False

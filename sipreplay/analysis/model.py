@@ -1,6 +1,7 @@
 """What the analysis finds, as values: messages, transactions, hop-dialogs, streams, calls.
 
-Terms and rules are those of RFC 3261 and of docs/analysis.md. Built by the other modules of this room; nothing here computes.
+Terms and rules are those of RFC 3261 and of docs/analysis.md. Built by the other modules of this room; nothing here
+computes.
 """
 
 from __future__ import annotations
@@ -87,6 +88,15 @@ class HopDialog:
     setup_ms: float | None = None
     """First INVITE to its 200."""
     call: int = -1
+    upstream: int | None = None
+    """Id of the hop-dialog before this one in the chain of hops."""
+    alias_of: int | None = None
+    """Id of the hop-dialog that this one is the other side of a NAT of: the same bytes between other addresses."""
+    fork_tags: list[str] = field(default_factory=list)
+    """Other To-tags in answers to the request that made the dialog (a proxy forked it)."""
+    caller_addresses: frozenset[Address] = frozenset()
+    """Where the caller sends from and listens, as far as its transactions, Via and Contact show."""
+    callee_addresses: frozenset[Address] = frozenset()
 
     @property
     def first(self) -> float:

@@ -24,6 +24,8 @@ MAX_STREAM_BODY = 4 << 20
 _HEAD_END = re.compile(rb"\r\n\r\n|\n\r?\n|\r\n\n")
 _STATUS_LINE = re.compile(rb"SIP/2\.0[ \t]+(\d{3})(?:[ \t]+(.*))?\Z", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+\Z")
+_FROM = re.compile(rb"\nFrom: ([^\r\n]*)\r\n(?![ \t])")
+_TO = re.compile(rb"\nTo: ([^\r\n]*)\r\n(?![ \t])")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _STREAM_LENGTH = re.compile(rb"\n(?:content-length|l)[ \t]*:\s*(\d{1,9})\s*(?:\r?\n|\Z)", re.IGNORECASE)
 _START_LINE = rb"(?:SIP/2\.0[ \t]+\d{3}[ \t\r\n]|[A-Za-z][A-Za-z0-9\-.!%*_+`'~]*[ \t]+[^\s]+[ \t]+SIP/2\.0[ \t]*\r?\n)"
@@ -134,12 +136,18 @@ class Message:
     @property
     def from_tag(self) -> str:
         """The tag of From, or ""."""
-        return tag_of(self.get("from") or "")
+        return tag_of(self._address("from", _FROM))
 
     @property
     def to_tag(self) -> str:
         """The tag of To, or ""."""
-        return tag_of(self.get("to") or "")
+        return tag_of(self._address("to", _TO))
+
+    def _address(self, name: str, usual: re.Pattern[bytes]) -> str:
+        """The value of From or To; in its usual spelling without reading the other headers."""
+        if self._headers is None and (match := usual.search(self._head)):
+            return _text(match.group(1))
+        return self.get(name) or ""
 
     @property
     def cseq_number(self) -> int:
@@ -206,7 +214,7 @@ def parse_message(data: bytes, scanned: Scan | None = None) -> Message:
     else:
         # The search starts on the start line's own line end: a message may have no headers at all.
         end, body = _head_end(data, line_end - 1 if data[line_end - 1 : line_end] == b"\r" else line_end)
-        head = data[line_end + 1 : max(end, line_end + 1)] if end >= 0 else data[line_end + 1 :]
+        head = data[line_end : max(end + 2, line_end)] if end >= 0 else data[line_end:]
         tail = data[body:] if end >= 0 else b""
     if line[:4].upper() == b"SIP/":
         found = _STATUS_LINE.match(line)

@@ -1,0 +1,133 @@
+"""Messages of one Call-ID to transactions: by branch, CSeq and address pair (RFC 3261 17.1.3, 17.2.3).
+
+An `Exchange` is a transaction with everything the capture shows of it: copies, retransmissions, its CANCEL and the ACK to
+a failure, which share its branch. Never decides which dialog it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sipreplay.analysis.model import Address, CapturedMessage, Transaction
+
+_NEAR = 16
+"""How many exchanges of one branch are looked at for an address pair that fits loosely."""
+
+
+class Exchange:
+    """One transaction between two neighbours. `request` is None when the capture holds only answers."""
+
+    __slots__ = ("branch", "cseq", "destination", "messages", "method", "request", "source")
+
+    def __init__(self, branch: str, cseq: int, method: str, source: Address, destination: Address) -> None:
+        self.branch = branch
+        self.cseq = cseq
+        self.method = method
+        self.source = source
+        """Where the request comes from."""
+        self.destination = destination
+        self.request: CapturedMessage | None = None
+        self.messages: list[CapturedMessage] = []
+
+    @property
+    def from_tag(self) -> str:
+        """The From tag, which request and responses share."""
+        return self.messages[0].message.from_tag
+
+    @property
+    def to_tag(self) -> str:
+        """The To tag of the request: "" says that it is outside a dialog (or was not captured)."""
+        return self.request.message.to_tag if self.request is not None else ""
+
+    def responses(self) -> Iterator[CapturedMessage]:
+        """Responses to the request itself (not to its CANCEL), first sights only."""
+        for captured in self.messages:
+            message = captured.message
+            first_sight = not (captured.copy or captured.retransmission)
+            if first_sight and message.status and message.cseq_method == self.method:
+                yield captured
+
+    def final(self) -> CapturedMessage | None:
+        """The first final response, or None."""
+        return next((r for r in self.responses() if r.message.status >= 200), None)
+
+
+def _host_pair(source: Address, destination: Address) -> tuple[str, str]:
+    return source.host, destination.host
+
+
+def group_exchanges(messages: Iterable[CapturedMessage]) -> list[Exchange]:
+    """The exchanges of one Call-ID's messages, in order of first sight.
+
+    The same branch between other addresses (NAT) is another exchange. A response goes to the exchange whose request came
+    the other way; else between the same hosts, for clients that listen on another port than they send from; else to the
+    first.
+    """
+    exchanges: list[Exchange] = []
+    exact: dict[tuple[object, ...], Exchange] = {}
+    loose: dict[tuple[str, int, str], list[Exchange]] = {}
+    for captured in messages:
+        message = captured.message
+        branch, cseq = message.branch, message.cseq_number
+        is_request = message.is_request
+        method = message.method if is_request else message.cseq_method
+        here = (captured.source, captured.destination) if is_request else (captured.destination, captured.source)
+        joined = method in ("ACK", "CANCEL") and (branch, cseq, "INVITE") in loose
+        key = (branch, cseq, "INVITE" if joined else method)
+        if not branch:
+            key = (f"{message.from_tag} {'|'.join(sorted(map(str, here)))}", cseq, key[2])
+        exchange = exact.get((*key, *here))
+        if exchange is None:
+            known = loose.setdefault(key, [])
+            if known and (joined or not is_request):
+                hosts = _host_pair(*here)
+                near = known[-_NEAR:]
+                exchange = next((x for x in near if _host_pair(x.source, x.destination) == hosts), near[0])
+            else:
+                exchange = Exchange(branch, cseq, key[2], *here)
+                exchanges.append(exchange)
+                known.append(exchange)
+            exact[(*key, *here)] = exchange
+        exchange.messages.append(captured)
+        if is_request and exchange.request is None and message.method == exchange.method:
+            exchange.request = captured
+    return exchanges
+
+
+def _transactions_of(exchange: Exchange, from_caller: bool) -> Iterator[Transaction]:
+    if exchange.request is not None:
+        main = Transaction(exchange.method, exchange.branch, exchange.cseq, exchange.request, from_caller)
+        main.responses = list(exchange.responses())
+        cancel: Transaction | None = None
+        for captured in exchange.messages:
+            message = captured.message
+            if captured.copy or captured.retransmission:
+                continue
+            if message.method == "ACK" and main.ack is None and exchange.method != "ACK":
+                main.ack = captured
+            elif message.method == "CANCEL" and cancel is None and exchange.method != "CANCEL":
+                cancel = Transaction("CANCEL", exchange.branch, exchange.cseq, captured, from_caller)
+            elif message.status and message.cseq_method == "CANCEL" and cancel is not None:
+                cancel.responses.append(captured)
+        yield main
+        if cancel is not None:
+            yield cancel
+
+
+def build_transactions(exchanges: Iterable[Exchange], from_caller: Iterable[bool]) -> list[Transaction]:
+    """The transactions of one hop-dialog in order of their requests, without copies and retransmissions.
+
+    The ACK to a 2xx, a transaction of its own on the wire, is tied to its INVITE by CSeq (RFC 3261 13.2.2.4).
+    """
+    found = [t for x, forward in zip(exchanges, from_caller, strict=True) for t in _transactions_of(x, forward)]
+    found.sort(key=lambda t: (t.request.time, t.request.packet))
+    invites = {(t.cseq, t.from_caller): t for t in found if t.method == "INVITE"}
+    kept = []
+    for transaction in found:
+        if transaction.method == "ACK":
+            invite = invites.get((transaction.cseq, transaction.from_caller))
+            if invite is not None:
+                invite.ack = invite.ack or transaction.request
+                continue
+        kept.append(transaction)
+    return kept
