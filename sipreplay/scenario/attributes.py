@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+
 from sipreplay.errors import ScenarioError
 
 _BACKSLASH = re.compile(r'\\([\\"nrt])')

@@ -14,8 +14,8 @@ from typing import Any
 
 from sipreplay.errors import ScenarioError
 
-SUBJECT_CAP = 65536
-"""Bytes of a text that regexec searches; what lies beyond is not seen."""
+SUBJECT_CAP = 16384
+"""Bytes of a text that regexec searches; what lies beyond is not seen. Its worst case is the square of the length."""
 GROUP_CAP = 9
 """Sub-expressions that SIPp hands out."""
 PATTERN_CAP = 4096

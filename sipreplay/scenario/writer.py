@@ -144,7 +144,7 @@ def _value(name: str, value: str) -> str:
     illegal = _ILLEGAL.search(value)
     if illegal:
         raise ScenarioError(f"XML cannot hold the character {illegal.group()!r} in {name}=; write it as \\xHH")
-    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
 
 
 def _cdata(text: str, indent: str = "  ") -> str:
@@ -154,15 +154,19 @@ def _cdata(text: str, indent: str = "  ") -> str:
 
 
 def laid_out(message: str, indent: str = "      ") -> str:
-    """The text of a `Send` as SIPp's own files lay it out: on lines of its own, indented; an empty line before and after.
+    """The text of a `Send` as SIPp's own files lay it out: on lines of its own, indented, between empty lines.
 
-    `message` is one line a header or body line, without indentation. A message without a body must not end in a line
-    end of its own; one with a body keeps its last line end only if it ends in one.
+    `message`: one line a header or body line, LF between them, without indentation; a body ends in LF exactly if it
+    shall end in CRLF on the wire. Compiling the result gives `message` with CRLFs (and the empty line after the
+    headers).
     """
-    ends = message.endswith("\n")
-    lines = message.rstrip("\n").split("\n")
-    body = "\n".join(indent + line if line else "" for line in lines)
-    return f"\n\n{body}\n\n    " if ends or "\n\n" not in message.rstrip("\n") else f"\n\n{body}"
+    stripped = message.rstrip("\n")
+    ends = len(message) - len(stripped)
+    has_body = "\n\n" in stripped
+    if has_body and ends > 1:
+        stripped += "\\x0D\\x0A" * (ends - 1)
+    body = "\n".join(indent + line if line else "" for line in stripped.split("\n"))
+    return f"\n\n{body}" + ("" if has_body and not ends else "\n\n    ")
 
 
 def _comment(text: str, indent: str) -> str:
