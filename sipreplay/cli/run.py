@@ -1,0 +1,125 @@
+"""`sipreplay run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from sipreplay.cli.types import Duration, Setting, Target
+
+
+@click.command("run", short_help="Play a bundle or scenarios, with media, and judge the run.")
+@click.argument("sources", metavar="BUNDLE|SCENARIO.xml... [HOST[:PORT]]", nargs=-1, required=True)
+@click.option("--rate", type=float, metavar="CPS", help="Calls a second, open loop.  [default: 10]")
+@click.option("--calls", type=int, metavar="N", help="Calls to make.  [default: as many as were captured]")
+@click.option("--duration", type=Duration(), help="Start calls for that long: 90, 60s, 5m.")
+@click.option("--limit", type=int, metavar="N", help="Most calls in progress; a call due at the limit is not started.")
+@click.option("--users", type=int, metavar="N", help="Keep N calls open, instead of a rate.")
+@click.option("--report", type=click.Path(path_type=Path, file_okay=False), help="Folder for dumps, charts and page.")
+@click.option("--force", is_flag=True, help="Write into a report folder that is not empty.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the summary as JSON.")
+@click.option("--local-ip", default="", metavar="IP", help="Address to send from and listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="SIP port to send from and listen on.")
+@click.option("--advertise", default="", metavar="IP", help="Address to name in messages instead of --local-ip.")
+@click.option(
+    "--transport", type=click.Choice(["udp", "tcp"], case_sensitive=False), help="Instead of the captured one."
+)
+@click.option("--auth", metavar="USER:PASS", help="Digest credentials, for every call.")
+@click.option("--domain", metavar="NAME", help="Domain of the Request-URIs; the same as --set domain=NAME.")
+@click.option("--set", "settings", type=Setting(), multiple=True, help="Replace an injection column on every line.")
+@click.option(
+    "--inf", "injection", type=click.Path(path_type=Path), multiple=True, help="Injection file of a scenario."
+)
+@click.option("--time-scale", type=float, default=1.0, show_default=True, help="Factor on every pause.")
+@click.option("--max-hold", type=Duration(), help="Longest pause.")
+@click.option("--max-lateness", type=float, default=50.0, show_default=True, metavar="MS", help="Call starts, 99 %.")
+@click.option("--max-media-lateness", type=float, default=20.0, show_default=True, metavar="MS", help="RTP sent, 99 %.")
+@click.option("--allow-exec", is_flag=True, help="Let scenarios run shell commands (exec command).")
+@click.option("--dry-run", is_flag=True, help="Print what would be played, and from where; send nothing.")
+def command(
+    sources: tuple[str, ...],
+    rate: float | None,
+    calls: int | None,
+    duration: float | None,
+    limit: int | None,
+    users: int | None,
+    report: Path | None,
+    force: bool,
+    json_file: Path | None,
+    local_ip: str,
+    port: int | None,
+    advertise: str,
+    transport: str | None,
+    auth: str | None,
+    domain: str | None,
+    settings: tuple[tuple[str, str], ...],
+    injection: tuple[Path, ...],
+    time_scale: float,
+    max_hold: float | None,
+    max_lateness: float,
+    max_media_lateness: float,
+    allow_exec: bool,
+    dry_run: bool,
+) -> int:
+    """Play what was learned, or scenario files.
+
+    Without a target each hop's two sides play on loopback. With HOST[:PORT] the calling side plays against it. The exit
+    code is the verdict: 0 passed, 1 failed, 5 invalid (the generator was the limit), 130 interrupted.
+    """
+    from sipreplay.errors import UsageError
+    from sipreplay.runner.options import RunOptions
+    from sipreplay.runner.plan import make_plan
+    from sipreplay.runner.run import describe, run_plan
+    from sipreplay.verify.verdict import Limits
+
+    paths, target = split_target(sources)
+    user, colon, password = (auth or "").partition(":")
+    if auth is not None and not (user and colon):
+        raise UsageError("--auth: wants USER:PASS")
+    columns = dict(settings)
+    if domain:
+        columns["domain"] = domain
+    options = RunOptions(
+        sources=paths,
+        target=target,
+        rate_cps=rate,
+        calls=calls,
+        duration_s=duration,
+        limit=limit,
+        users=users,
+        local_ip=local_ip,
+        local_port=port,
+        advertise_ip=advertise,
+        transport=(transport or "").upper(),
+        auth=(user, password) if auth else None,
+        settings=columns,
+        injection=list(injection),
+        time_scale=time_scale,
+        max_hold_s=max_hold,
+        report=report,
+        json_file=json_file,
+        force=force,
+        limits=Limits(max_lateness, max_media_lateness),
+        allow_exec=allow_exec,
+        command="sipreplay " + " ".join(sys.argv[1:]),
+    )
+    plan = make_plan(options)
+    if dry_run:
+        click.echo(describe(plan))
+        return 0
+    return int(run_plan(plan, options).exit_code)
+
+
+def split_target(sources: tuple[str, ...]) -> tuple[list[Path], tuple[str, int] | None]:
+    """What exists is played; one last word that does not exist and can be an address is the target."""
+    from sipreplay.errors import UsageError
+
+    *rest, last = sources
+    if not Path(last).exists() and rest and not last.endswith((".xml", "/")):
+        return [Path(s) for s in rest], Target().convert(last, None, None)
+    for source in sources:
+        if not Path(source).exists():
+            raise UsageError(f"{source}: no such bundle or scenario file")
+    return [Path(s) for s in sources], None

@@ -1,0 +1,42 @@
+"""What a user asked of a run, before anything was looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sipreplay.verify.verdict import Limits
+
+
+@dataclass(slots=True)
+class RunOptions:
+    """Options of `sipreplay run`; None means: not said."""
+
+    sources: list[Path]
+    """One bundle folder, or scenario files."""
+    target: tuple[str, int] | None = None
+    rate_cps: float | None = None
+    calls: int | None = None
+    duration_s: float | None = None
+    limit: int | None = None
+    users: int | None = None
+    local_ip: str = ""
+    local_port: int | None = None
+    advertise_ip: str = ""
+    transport: str = ""
+    """"" as learned, else UDP or TCP."""
+    auth: tuple[str, str] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    """Injection column to the value that replaces it on every line."""
+    injection: list[Path] = field(default_factory=list)
+    time_scale: float = 1.0
+    max_hold_s: float | None = None
+    report: Path | None = None
+    json_file: Path | None = None
+    force: bool = False
+    limits: Limits = field(default_factory=Limits)
+    allow_exec: bool = False
+    command: str = ""
+    """The command line, for the report."""
+    grace_s: float = 64.0
+    """How long open calls may still take once nothing has happened any more (RFC 3261: 64 T1 and some)."""

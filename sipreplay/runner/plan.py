@@ -1,0 +1,264 @@
+"""From a bundle or scenario files to the engines to start: who plays what, from where, how fast, in which order.
+
+Opens no socket and starts nothing. Nothing that a capture holds becomes an address here: both sides on loopback, or the
+target that was named.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sipreplay.bundle.folder import read_bundle
+from sipreplay.bundle.model import Bundle, BundleScenario
+from sipreplay.engine.config import EngineConfig
+from sipreplay.errors import ScenarioError, UsageError
+from sipreplay.runner.options import RunOptions
+from sipreplay.scenario.reader import read_scenario
+
+UAC_IP = "127.0.0.1"
+UAS_IP = "127.0.0.2"
+"""The two sides of a pair on loopback: two addresses, so that a capture of the run shows two parties."""
+
+DEFAULT_RATE_CPS = 10.0
+
+
+@dataclass(slots=True)
+class Side:
+    """One engine to start."""
+
+    name: str
+    role: str
+    """uac or uas."""
+    config: EngineConfig
+    uses_media: bool
+    expects_media: bool = False
+    """Whether the other side of the pair sends RTP, so that a silent call is a fault."""
+
+
+@dataclass(slots=True)
+class Pair:
+    """One scenario with the side that answers it, if that is ours too."""
+
+    name: str
+    uac: Side | None
+    uas: Side | None
+    weight: float = 1.0
+    stage: int = 0
+    """Pairs of stage 0 end before those of stage 1 begin (a REGISTER before the calls)."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """All pairs of a run."""
+
+    name: str
+    pairs: list[Pair]
+    target: tuple[str, int] | None
+    wanted_rate_cps: float
+    wanted_calls: int | None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def stages(self) -> list[list[Pair]]:
+        """Pairs by stage, in order."""
+        return [[p for p in self.pairs if p.stage == s] for s in sorted({p.stage for p in self.pairs})]
+
+
+def make_plan(options: RunOptions) -> Plan:
+    """What to start for these options. Raises UsageError, BundleError or ScenarioError."""
+    _check(options)
+    folders = [source for source in options.sources if source.is_dir()]
+    if folders and len(options.sources) > 1:
+        raise UsageError(f"{folders[0]}: give one bundle, or scenario files, not both")
+    plan = _bundle_plan(options, folders[0]) if folders else _file_plan(options)
+    _share(plan, options)
+    return plan
+
+
+def _check(options: RunOptions) -> None:
+    if options.rate_cps is not None and not 0 < options.rate_cps <= 100_000:
+        raise UsageError(f"--rate {options.rate_cps:g}: wants more than 0 and at most 100000 calls a second")
+    if options.rate_cps is not None and options.users is not None:
+        raise UsageError("--rate and --users: calls start by a rate or by users, not both")
+    for name in ("calls", "limit", "users"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} {value}: wants 1 or more")
+    if options.time_scale <= 0:
+        raise UsageError(f"--time-scale {options.time_scale:g}: wants a factor above 0")
+
+
+def _bundle_plan(options: RunOptions, folder: Path) -> Plan:
+    bundle = read_bundle(folder)
+    if options.injection:
+        raise UsageError("--inf: a bundle has its own injection files; change columns with --set COLUMN=VALUE")
+    callers = [s for s in bundle.scenarios if s.role == "uac"]
+    notes = []
+    if options.target is not None:
+        inner = [s for s in callers if s.hop > 0]
+        if inner:
+            notes.append(
+                f"{len(inner)} scenarios of inner hops are not played against a target: "
+                + ", ".join(s.id for s in inner)
+            )
+        callers = [s for s in callers if s.hop == 0]
+    if not callers:
+        raise UsageError(f"{folder}: the bundle has no calling side to play")
+    by_id = {s.id: s for s in bundle.scenarios}
+    first = {name for s in callers for name in s.after}
+    pairs = []
+    for scenario in callers:
+        answering = by_id.get(scenario.pair) if options.target is None else None
+        if options.target is None and answering is None:
+            notes.append(f"{scenario.id}: has no answering side, not played on loopback")
+            continue
+        pairs.append(_pair(options, bundle, folder, scenario, answering, 0 if scenario.id in first else 1))
+    if not pairs:
+        raise UsageError(
+            f"{folder}: no scenario has its answering side here; name a target, as in: run {folder} HOST:PORT"
+        )
+    return Plan(str(folder), pairs, options.target, *_wanted(options, len(bundle.calls)), notes)
+
+
+def _pair(
+    options: RunOptions,
+    bundle: Bundle,
+    folder: Path,
+    caller: BundleScenario,
+    callee: BundleScenario | None,
+    stage: int,
+) -> Pair:
+    media = any(s.media for s in bundle.scenarios)
+    uac = Side(caller.id, "uac", _config(options, folder, caller), media, bool(callee and callee.media))
+    uas = None
+    if callee is not None:
+        uas = Side(callee.id, "uas", _config(options, folder, callee), media, bool(caller.media))
+        _on_loopback(uac, uas)
+    return Pair(caller.id, uac, uas, caller.weight * max(caller.calls, 1), stage)
+
+
+def _config(options: RunOptions, folder: Path, scenario: BundleScenario) -> EngineConfig:
+    injection = [folder / scenario.injection] if scenario.injection else []
+    config = EngineConfig(folder / scenario.file, injection=injection)
+    config.transport = options.transport or scenario.transport
+    _common(config, options)
+    config.digest_uri = "request"
+    return config
+
+
+def _common(config: EngineConfig, options: RunOptions) -> None:
+    config.time_scale = options.time_scale
+    config.max_pause_ms = round(options.max_hold_s * 1000) if options.max_hold_s else 0
+    config.advertise_ip = options.advertise_ip
+    config.local_port = options.local_port
+    config.allow_exec = options.allow_exec
+    if options.auth:
+        config.auth_user, config.auth_password = options.auth
+    if options.target is not None:
+        config.remote = options.target
+        config.local_ip = options.local_ip or source_address(options.target[0])
+    elif options.local_ip:
+        config.local_ip = options.local_ip
+
+
+def _on_loopback(uac: Side, uas: Side) -> None:
+    """The UAC's remote is set by the runner, when the UAS has said which port it got."""
+    uac.config.local_ip, uas.config.local_ip = UAC_IP, UAS_IP
+    uac.config.local_port = uas.config.local_port = 0
+    uas.config.rate_cps = 0.0
+
+
+def source_address(host: str) -> str:
+    """The local address that would be used towards `host`: "" leaves it to the engine (a name, or not loopback)."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    return str(address) if address.is_loopback else ""
+
+
+def _file_plan(options: RunOptions) -> Plan:
+    scenarios = []
+    for path in options.sources:
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise ScenarioError(f"cannot be read: {error.strerror}", str(path)) from error
+        scenarios.append((path, text, read_scenario(text, str(path))))
+    callers = [item for item in scenarios if item[2].is_client]
+    callees = [item for item in scenarios if not item[2].is_client]
+    if len(callers) > 1 or len(callees) > 1:
+        raise UsageError("give one calling and one answering scenario, or a bundle")
+    if callers and not callees and options.target is None:
+        raise UsageError(f"{callers[0][0]}: places calls and needs a target, as in: run {callers[0][0]} HOST:PORT")
+    if callees and options.target is not None:
+        raise UsageError(f"{callees[0][0]}: answers calls and takes no target; it listens on --local-ip and --port")
+    sides = []
+    for (path, text, _), role in [(c, "uac") for c in callers] + [(c, "uas") for c in callees]:
+        config = EngineConfig(path, injection=list(options.injection), transport=options.transport or "UDP")
+        _common(config, options)
+        sides.append(Side(path.stem, role, config, b"media_port" in text or b"play_pcap" in text))
+    uac = next((s for s in sides if s.role == "uac"), None)
+    uas = next((s for s in sides if s.role == "uas"), None)
+    if uac and uas:
+        _on_loopback(uac, uas)
+    return Plan(
+        " ".join(map(str, options.sources)), [Pair(sides[0].name, uac, uas)], options.target, *_wanted(options, 1)
+    )
+
+
+def _wanted(options: RunOptions, captured_calls: int) -> tuple[float, int | None]:
+    """(rate, calls): with nothing said, the capture is played once."""
+    rate = 0.0 if options.users else options.rate_cps or DEFAULT_RATE_CPS
+    calls = options.calls
+    if calls is None and options.duration_s is None:
+        calls = max(captured_calls, options.users or 1)
+    return rate, calls
+
+
+def _share(plan: Plan, options: RunOptions) -> None:
+    """Deal rate, calls, limit and users to the pairs by weight. Earlier stages run once through their lines."""
+    last = plan.stages[-1]
+    calls = deal(plan.wanted_calls, [p.weight for p in last])
+    limits = deal(options.limit, [p.weight for p in last])
+    users = deal(options.users, [p.weight for p in last])
+    total = sum(p.weight for p in last)
+    for i, pair in enumerate(last):
+        if pair.uac is None:
+            if pair.uas is not None:
+                pair.uas.config.calls = plan.wanted_calls if options.calls else None
+            continue
+        config = pair.uac.config
+        config.rate_cps = plan.wanted_rate_cps * pair.weight / total
+        config.calls, config.users, config.duration_s = calls[i], users[i], options.duration_s
+        config.limit = max(1, limits[i] or 1) if options.limit is not None else 0
+    for stage in plan.stages[:-1]:
+        for pair in stage:
+            if pair.uac is not None:
+                pair.uac.config.rate_cps = max(plan.wanted_rate_cps, DEFAULT_RATE_CPS)
+                pair.uac.config.calls = max(1, round(pair.weight))
+                pair.uac.config.limit = 0
+    kept = [p for p in plan.pairs if p.uac is None or p.uac.config.calls != 0]
+    for pair in plan.pairs:
+        if pair not in kept:
+            plan.notes.append(f"{pair.name}: its share of the calls rounds to none, not played")
+    plan.pairs = kept
+
+
+def deal(total: int | None, weights: list[float]) -> list[int | None]:
+    """`total` split by weight into whole shares that add up to it (largest remainder); None stays None."""
+    if total is None:
+        return [None] * len(weights)
+    exact = [total * weight / sum(weights) for weight in weights]
+    shares = [int(share) for share in exact]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (shares[i] - exact[i], -weights[i], i))
+    for i in by_remainder[: total - sum(shares)]:
+        shares[i] += 1
+    return list(shares)
+
+
+def with_injection(side: Side, files: list[Path]) -> Side:
+    """The same side with other injection files."""
+    return replace(side, config=replace(side.config, injection=files))
