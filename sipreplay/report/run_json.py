@@ -1,4 +1,4 @@
-"""A run as JSON, schema `sipreplay/run/1`: what the summary shows, with the histograms raw so that runs can be merged."""
+"""A run as JSON, schema `sipreplay/run/1`: what the summary shows, the histograms raw so that runs can be merged."""
 
 from __future__ import annotations
 

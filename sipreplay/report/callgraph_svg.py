@@ -1,0 +1,322 @@
+"""The call graph as one self-contained SVG: actors as boxes, dialogs and streams between them with their counts.
+
+Readable for two actors and for dozens; follows the reader's light or dark setting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+from sipreplay.analysis.model import Analysis
+from sipreplay.report import style
+from sipreplay.report.graph_layout import columns_of
+from sipreplay.report.words import clip, count, plural, printable
+
+MAX_NODES = 120
+BOX = 196
+LANE = 470
+CROWD = 5
+"""A column of more boxes has its labels beside them, and flatter lines to make room for those."""
+CHARACTER = 6.5
+
+
+@dataclass(slots=True)
+class GraphNode:
+    """An actor."""
+
+    id: str
+    title: str
+    """Address or name."""
+    detail: str = ""
+    """Role and software."""
+    addresses: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class GraphEdge:
+    """What goes from one actor to another. `counts`: what to how many, e.g. {"invite": 12}."""
+
+    source: str
+    target: str
+    counts: dict[str, int]
+    media: bool = False
+
+    @property
+    def total(self) -> int:
+        """All counts together."""
+        return sum(self.counts.values())
+
+    @property
+    def label(self) -> str:
+        """ "12 invite, 3 register", or "24 streams PCMU"."""
+        ranked = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        parts = [f"{count(number)} {printable(what)}" for what, number in ranked[:3]]
+        return ", ".join(parts) + (", ..." if len(ranked) > 3 else "")
+
+
+def graph_of(analysis: Analysis) -> tuple[list[GraphNode], list[GraphEdge]]:
+    """Hosts as nodes (addresses, where a host talks to itself), dialogs and streams as edges."""
+    alone = {d.caller.host for d in analysis.dialogs if d.caller.host == d.callee.host}
+
+    def name(host: str, port: int) -> str:
+        return f"{host}:{port}" if host in alone else host
+
+    nodes: dict[str, GraphNode] = {}
+    edges: dict[tuple[str, str, bool], GraphEdge] = {}
+    sides: dict[str, set[str]] = {}
+
+    def add(source: str, target: str, what: str, media: bool) -> None:
+        edge = edges.setdefault((source, target, media), GraphEdge(source, target, {}, media))
+        edge.counts[what] = edge.counts.get(what, 0) + 1
+
+    for dialog in analysis.dialogs:
+        pair = [name(*dialog.caller), name(*dialog.callee)]
+        for node, address, side in zip(pair, (dialog.caller, dialog.callee), ("caller", "callee"), strict=True):
+            made = nodes.setdefault(node, GraphNode(node, node))
+            if str(address) not in made.addresses:
+                made.addresses.append(str(address))
+            sides.setdefault(node, set()).add(side)
+        add(pair[0], pair[1], dialog.kind, False)
+        for message in dialog.messages[:6]:
+            node = name(*message.source)
+            agent = message.message.get("User-Agent") or message.message.get("Server")
+            if agent and node in nodes and not nodes[node].detail:
+                nodes[node].detail = clip(printable(agent.strip()), 60)
+    by_id = {dialog.id: dialog for dialog in analysis.dialogs}
+    for stream in analysis.streams:
+        ends = [name(*stream.source), name(*stream.destination)]
+        owner = by_id.get(stream.dialog) if stream.dialog is not None else None
+        if owner is not None and stream.from_caller is not None:
+            way = (owner.caller, owner.callee) if stream.from_caller else (owner.callee, owner.caller)
+            known = (stream.source, stream.destination)
+            # Signalling and media of one host belong to one box, whatever their ports.
+            ends = [
+                name(*side) if side.host == address.host else end
+                for side, address, end in zip(way, known, ends, strict=True)
+            ]
+        for end in ends:
+            nodes.setdefault(end, GraphNode(end, end, "media"))
+        add(ends[0], ends[1], f"RTP {stream.codec}".strip(), True)
+    for node, seen in sides.items():
+        role = "caller and callee" if len(seen) > 1 else next(iter(seen))
+        nodes[node].detail = ", ".join(part for part in (role, nodes[node].detail) if part)
+    return list(nodes.values()), list(edges.values())
+
+
+Curve = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+"""Start, two control points, end."""
+
+
+@dataclass(slots=True)
+class _Pair:
+    """What two actors exchange, of one kind. `first` stands left of (or above) `second`."""
+
+    first: str
+    second: str
+    media: bool
+    forward: GraphEdge | None = None
+    backward: GraphEdge | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(edge.total for edge in (self.forward, self.backward) if edge)
+
+    @property
+    def label(self) -> str:
+        if self.forward and self.backward:
+            return f"{self.forward.label} → · ← {self.backward.label}"
+        edge = self.forward or self.backward
+        return edge.label if edge else ""
+
+
+def callgraph_svg(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> str:
+    """The picture. Nodes past MAX_NODES, those with the least traffic, are left out and counted."""
+    kept, hidden = _busiest(nodes, edges)
+    by_id = {node.id: node for node in kept}
+    shown = [edge for edge in edges if edge.source in by_id and edge.target in by_id]
+    # Signalling orders the actors; media crosses what is between two of them and tells nothing of that.
+    flow = [(e.source, e.target, e.total) for e in shown if not e.media] or [
+        (e.source, e.target, e.total) for e in shown
+    ]
+    columns = columns_of([node.id for node in kept], flow)
+    tallest = max((len(column) for column in columns), default=1)
+    box, gap = (44, 30) if tallest <= 8 else (40, 14) if tallest <= 16 else (28, 12)
+    height = 76 + max(tallest * (box + gap), 130)
+    lane = LANE + (110 if tallest > CROWD else 0)
+    width = 24 + BOX + (len(columns) - 1) * lane + 24 if columns else 300
+    spots: dict[str, tuple[float, float]] = {
+        node: (24.0 + number * lane, 40 + (height - 76) * (index + 0.5) / len(column))
+        for number, column in enumerate(columns)
+        for index, node in enumerate(column)
+    }
+    pairs = _pairs(shown, spots)
+    if any(spots[pair.first][0] == spots[pair.second][0] for pair in pairs):
+        width += 170
+    crowded = {node: len(column) for column in columns for node in column}
+    curves = [_curve(pair, spots, crowded, box) for pair in pairs]
+    drawn = [_edge(pair, curve) for pair, curve in zip(pairs, curves, strict=True)]
+    labels = _labels(list(zip(pairs, curves, strict=True)), spots, crowded, box)
+    boxes = "".join(_box(by_id[node], x, y, box) for node, (x, y) in spots.items())
+    note = ""
+    if hidden:
+        note = f'<text class="d" x="24" y="{height - 10:.0f}">{plural(hidden, "quieter actor")} not shown</text>'
+    title = f"{plural(len(nodes), 'actor')}, {_totals(edges)}"
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="sg" role="img" aria-label="Call graph: {escape(title)}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" {size}><style>{_css()}</style>'
+        f"<defs>{_marker('sg-a', 'ah')}{_marker('sg-m', 'mh')}</defs>"
+        f'<rect class="bg" {size} rx="8"/><text class="d" x="24" y="22">{escape(title)}</text>'
+        f"{''.join(drawn)}{boxes}{labels}{note}</svg>\n"
+    )
+
+
+def _pairs(edges: Sequence[GraphEdge], spots: dict[str, tuple[float, float]]) -> list[_Pair]:
+    pairs: dict[tuple[str, str, bool], _Pair] = {}
+    for edge in edges:
+        forward = spots[edge.source] <= spots[edge.target]
+        ends = (edge.source, edge.target) if forward else (edge.target, edge.source)
+        pair = pairs.setdefault((*ends, edge.media), _Pair(*ends, edge.media))
+        if forward:
+            pair.forward = edge
+        else:
+            pair.backward = edge
+    return list(pairs.values())
+
+
+def _totals(edges: Sequence[GraphEdge]) -> str:
+    dialogs = sum(edge.total for edge in edges if not edge.media)
+    streams = sum(edge.total for edge in edges if edge.media)
+    return f"{plural(dialogs, 'dialog')}, {plural(streams, 'stream')}"
+
+
+def _busiest(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> tuple[list[GraphNode], int]:
+    weight: dict[str, int] = {}
+    for edge in edges:
+        for end in (edge.source, edge.target):
+            weight[end] = weight.get(end, 0) + edge.total
+    if len(nodes) <= MAX_NODES:
+        return list(nodes), 0
+    kept = set(sorted((node.id for node in nodes), key=lambda n: -weight.get(n, 0))[:MAX_NODES])
+    return [node for node in nodes if node.id in kept], len(nodes) - MAX_NODES
+
+
+def _marker(ident: str, name: str) -> str:
+    return (
+        f'<marker id="{ident}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" markerHeight="9" '
+        f'markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path class="{name}" d="M0 1L10 5L0 9z"/></marker>'
+    )
+
+
+def _css() -> str:
+    names = {
+        "paper": style.PAPER,
+        "ink": style.INK,
+        "muted": style.MUTED,
+        "box": "#f1f5f9",
+        "rail": "#94a3b8",
+        "sip": style.BLUE,
+        "media": style.VIOLET,
+    }
+    dark = {**{name: style.DARK.get(colour, colour) for name, colour in names.items()}, "box": "#1b2740"}
+    light_text = "".join(f"--g-{name}:{colour};" for name, colour in names.items())
+    dark_text = "".join(f"--g-{name}:{colour};" for name, colour in dark.items())
+    return (
+        f".sg{{{light_text}font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif;font-size:11px}}"
+        f"@media (prefers-color-scheme:dark){{.sg{{{dark_text}}}}}@media print{{.sg{{{light_text}}}}}"
+        ".sg .bg{fill:var(--g-paper)}.sg text{fill:var(--g-ink)}.sg .d{fill:var(--g-muted);font-size:10.5px}"
+        ".sg .box{fill:var(--g-box);stroke:var(--g-rail)}.sg .who{font-weight:600;font-size:12px}"
+        ".sg .e{fill:none;stroke:var(--g-sip)}.sg .e.md{stroke:var(--g-media);stroke-dasharray:6 4}"
+        ".sg .ah{fill:var(--g-sip)}.sg .mh{fill:var(--g-media)}"
+        ".sg .l{paint-order:stroke;stroke:var(--g-paper);stroke-width:4px;stroke-linejoin:round;font-size:10.5px}"
+        ".sg .l.md{fill:var(--g-media)}.sg .ed:hover .e{stroke-width:5}"
+    )
+
+
+def _box(node: GraphNode, x: float, y: float, height: int) -> str:
+    room = int((BOX - 16) / CHARACTER)
+    tip = escape("\n".join([*node.addresses[:20], node.detail]).strip() or node.title)
+    title = escape(clip(printable(node.title), room))
+    middle = x + BOX / 2
+    two = bool(node.detail) and height >= 36
+    texts = f'<text class="who" x="{middle:.0f}" y="{y + (-2 if two else 4):.0f}" text-anchor="middle">{title}</text>'
+    if two:
+        detail = escape(clip(node.detail, room))
+        texts += f'<text class="d" x="{middle:.0f}" y="{y + 13:.0f}" text-anchor="middle">{detail}</text>'
+    return (
+        f'<g><title>{tip}</title><rect class="box" x="{x:.0f}" y="{y - height / 2:.0f}" width="{BOX}" '
+        f'height="{height}" rx="7"/>{texts}</g>'
+    )
+
+
+def _curve(pair: _Pair, spots: dict[str, tuple[float, float]], crowded: dict[str, int], box: int) -> Curve:
+    """Start, two control points and end of a pair's line. Media leaves the boxes below signalling."""
+    (x1, y1), (x2, y2) = spots[pair.first], spots[pair.second]
+    shift = box * 0.3 if pair.media else -box * 0.08
+    y1, y2 = y1 + shift, y2 + shift
+    if x1 == x2:
+        bulge = 60 + 0.25 * abs(y2 - y1) + (30 if pair.media else 0)
+        return (x1 + BOX, y1), (x1 + BOX + bulge, y1), (x2 + BOX + bulge, y2), (x2 + BOX, y2)
+    start, end = (x1 + BOX, y1), (x2, y2)
+    flat = [0.8 if crowded[node] > CROWD else 0.45 for node in (pair.first, pair.second)]
+    across = end[0] - start[0]
+    # A line past the next column hangs below the boxes it would otherwise cross.
+    sag = 80.0 if x2 - x1 > LANE + 111 else 0.0
+    return start, (start[0] + flat[0] * across, y1 + sag), (end[0] - flat[1] * across, y2 + sag), end
+
+
+def _edge(pair: _Pair, curve: Curve) -> str:
+    start, one, two, end = curve
+    kind = "e md" if pair.media else "e"
+    thick = min(1.2 + 0.3 * math.log2(pair.total + 1), 3.5)
+    marker = "url(#sg-m)" if pair.media else "url(#sg-a)"
+    ends = (f' marker-end="{marker}"' if pair.forward else "") + (f' marker-start="{marker}"' if pair.backward else "")
+    tip = escape(f"{pair.first} and {pair.second}: {pair.label}")
+    return (
+        f'<g class="ed"><title>{tip}</title><path class="{kind}" stroke-width="{thick:.1f}"{ends} '
+        f'd="M{start[0]:.0f} {start[1]:.0f}C{one[0]:.0f} {one[1]:.0f} {two[0]:.0f} {two[1]:.0f} '
+        f'{end[0]:.0f} {end[1]:.0f}"/></g>'
+    )
+
+
+def _labels(
+    lines: Sequence[tuple[_Pair, Curve]], spots: dict[str, tuple[float, float]], crowded: dict[str, int], box: int
+) -> str:
+    """A label a line; where a column is crowded, one label at each of its boxes, and none where lines bundle."""
+    texts = []
+    beside: dict[str, list[str]] = {}
+    for pair, curve in lines:
+        ends = [node for node in (pair.first, pair.second) if crowded[node] > CROWD]
+        if ends:
+            for node in ends:
+                beside.setdefault(node, []).append(pair.label)
+            continue
+        x, y = _point(curve, 0.5)
+        anchor = "middle"
+        if spots[pair.first][0] == spots[pair.second][0]:
+            x, anchor = x + 6, "start"
+        texts.append(_label(x, y + (14 if pair.media else -6), anchor, pair.label, pair.media))
+    leftmost = min((x for x, _ in spots.values()), default=0.0)
+    for node, labels in beside.items():
+        x, y = spots[node]
+        left = x == leftmost
+        at = x + BOX + 12 if left else x - 12
+        texts.append(_label(at, y - box * 0.08 - 6, "start" if left else "end", " · ".join(labels), False))
+    return "".join(texts)
+
+
+def _label(x: float, y: float, anchor: str, text: str, media: bool) -> str:
+    name = "l md" if media else "l"
+    return f'<text class="{name}" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(clip(text, 64))}</text>'
+
+
+def _point(curve: Curve, t: float) -> tuple[float, float]:
+    """Of a cubic Bézier curve."""
+    weights = ((1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t * t, t**3)
+    return (
+        sum(w * x for w, (x, _) in zip(weights, curve, strict=True)),
+        sum(w * y for w, (_, y) in zip(weights, curve, strict=True)),
+    )
