@@ -135,7 +135,7 @@ def parse_number(text: str) -> float | None:
 
 def escape_backslashes(value: str) -> str:
     """The inverse of the backslash pass; line ends and tabs, which XML would turn into blanks, become escapes."""
-    value = re.sub(r'\\(?=[\\"nrt])', r"\\\\", value)
+    value = re.sub(r'\\(?=[\\"nrt\n\r\t])', r"\\\\", value)
     return value.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
 
 

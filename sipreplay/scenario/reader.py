@@ -39,6 +39,7 @@ _HINTS = (
     ("hyphen", "write no -- inside a comment"),
     ("Extra content", "remove what follows </scenario>"),
     ("mismatch", "close every element that was opened, in the opposite order"),
+    ("amplification", "remove the entities of the DOCTYPE"),
     ("Premature end", "the file is cut; close every element that was opened"),
     ("Char 0x", "write control characters of a message as \\xHH"),
     ("Document is empty", "a scenario begins with <scenario>"),
