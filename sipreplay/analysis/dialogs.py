@@ -1,8 +1,8 @@
 """Messages to hop-dialogs: (Call-ID, tags, pair of actors), as docs/analysis.md describes.
 
 Owns which transaction belongs to which hop-dialog (digest rounds, registration rounds, requests from the callee,
-requests that go past a proxy), how hops chain, and what addresses each side uses. Never groups messages into transactions
-(`transactions`) and never judges an outcome (`states`).
+requests that go past a proxy), how hops chain, and what addresses each side uses. Never groups messages into
+transactions (`transactions`) and never judges an outcome (`states`).
 """
 
 from __future__ import annotations

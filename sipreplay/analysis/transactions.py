@@ -1,7 +1,7 @@
 """Messages of one Call-ID to transactions: by branch, CSeq and address pair (RFC 3261 17.1.3, 17.2.3).
 
-An `Exchange` is a transaction with everything the capture shows of it: copies, retransmissions, its CANCEL and the ACK to
-a failure, which share its branch. Never decides which dialog it belongs to.
+An `Exchange` is a transaction with everything the capture shows of it: copies, retransmissions, its CANCEL and the
+ACK to a failure, which share its branch. Never decides which dialog it belongs to.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def _host_pair(source: Address, destination: Address) -> tuple[str, str]:
 def group_exchanges(messages: Iterable[CapturedMessage]) -> list[Exchange]:
     """The exchanges of one Call-ID's messages, in order of first sight.
 
-    The same branch between other addresses (NAT) is another exchange. A response goes to the exchange whose request came
-    the other way; else between the same hosts, for clients that listen on another port than they send from; else to the
-    first.
+    The same branch between other addresses (NAT) is another exchange. A response goes to the exchange whose request
+    came the other way; else between the same hosts, for clients that listen on another port than they send from; else
+    to the first.
     """
     exchanges: list[Exchange] = []
     exact: dict[tuple[object, ...], Exchange] = {}

@@ -1,0 +1,129 @@
+"""The document of `inspect --json`, schema sipreplay/inspect/1, from an `Analysis`.
+
+All times are seconds since the epoch, addresses "host:port" ("[host]:port" for IPv6). Never computes anything new.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from sipreplay.analysis.model import Analysis, Call, CapturedMessage, CaptureFile, HopDialog, Stream
+
+SCHEMA = "sipreplay/inspect/1"
+
+
+def _printable(text: str) -> str:
+    """Text that any JSON reader takes: bytes that were no UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _milliseconds(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _capture(capture: CaptureFile) -> dict[str, Any]:
+    return {
+        "path": _printable(capture.path),
+        "format": capture.format,
+        "link_types": list(capture.link_types),
+        "packets": capture.packets,
+        "first": capture.first,
+        "last": capture.last,
+        "problems": [{"packet": problem.packet, "what": problem.what} for problem in capture.problems],
+    }
+
+
+def sip_counts(messages: list[CapturedMessage], malformed: int) -> dict[str, Any]:
+    """Messages (copies too), requests by method, responses by code, retransmissions, malformed."""
+    requests: Counter[str] = Counter()
+    responses: Counter[int] = Counter()
+    for captured in messages:
+        if captured.message.status:
+            responses[captured.message.status] += 1
+        else:
+            requests[_printable(captured.message.method)] += 1
+    return {
+        "messages": len(messages),
+        "requests": dict(sorted(requests.items())),
+        "responses": {str(code): count for code, count in sorted(responses.items())},
+        "retransmissions": sum(m.retransmission for m in messages),
+        "malformed": malformed,
+    }
+
+
+def _message(captured: CapturedMessage) -> dict[str, Any]:
+    return {
+        "packet": captured.packet,
+        "time": captured.time,
+        "from": str(captured.source),
+        "to": str(captured.destination),
+        "start_line": _printable(captured.message.start_line),
+        "retransmission": captured.retransmission,
+        "copy": captured.copy,
+    }
+
+
+def _dialog(dialog: HopDialog) -> dict[str, Any]:
+    return {
+        "id": dialog.id,
+        "kind": _printable(dialog.kind),
+        "call_id": _printable(dialog.call_id),
+        "from_tag": _printable(dialog.from_tag),
+        "to_tag": _printable(dialog.to_tag),
+        "hop": dialog.hop,
+        "caller": str(dialog.caller),
+        "callee": str(dialog.callee),
+        "state": dialog.state,
+        "first": dialog.first,
+        "last": dialog.last,
+        "pdd_ms": _milliseconds(dialog.pdd_ms),
+        "setup_ms": _milliseconds(dialog.setup_ms),
+        "call": dialog.call,
+        "messages": [_message(captured) for captured in dialog.messages],
+    }
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "dialogs": list(call.dialogs),
+        "evidence": [
+            {"dialogs": list(item.dialogs), "rule": item.rule, "confidence": item.confidence} for item in call.evidence
+        ],
+    }
+
+
+def _stream(stream: Stream) -> dict[str, Any]:
+    return {
+        "source": str(stream.source),
+        "destination": str(stream.destination),
+        "ssrc": stream.ssrc,
+        "payload_types": list(stream.payload_types),
+        "codec": _printable(stream.codec),
+        "packets": stream.packets,
+        "lost": stream.lost,
+        "duplicates": stream.duplicates,
+        "reordered": stream.reordered,
+        "mean_delta_ms": _milliseconds(stream.mean_delta_ms),
+        "max_delta_ms": _milliseconds(stream.max_delta_ms),
+        "mean_jitter_ms": _milliseconds(stream.mean_jitter_ms),
+        "max_jitter_ms": _milliseconds(stream.max_jitter_ms),
+        "mos": None if stream.mos is None else round(stream.mos, 2),
+        "dtmf": stream.dtmf,
+        "first": stream.first,
+        "last": stream.last,
+        "dialog": stream.dialog,
+    }
+
+
+def inspect_json(analysis: Analysis) -> dict[str, Any]:
+    """The whole document, of values that `json.dumps` takes."""
+    return {
+        "schema": SCHEMA,
+        "captures": [_capture(capture) for capture in analysis.captures],
+        "sip": sip_counts(analysis.messages, analysis.malformed),
+        "dialogs": [_dialog(dialog) for dialog in analysis.dialogs],
+        "calls": [_call(call) for call in analysis.calls],
+        "streams": [_stream(stream) for stream in analysis.streams],
+    }

@@ -1,0 +1,222 @@
+"""What SDP in a dialog says about media: offers and answers, and which address receives what for whom.
+
+Owns the tie between a stream's addresses and a hop-dialog. Never looks at RTP, and takes SDP at its word: an address
+that nobody sends to is an endpoint all the same.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sipreplay.analysis.dialogs import sent_by_caller
+from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
+from sipreplay.sip.sdp import STATIC_PAYLOADS, SessionDescription, find_sdp, parse_sdp
+from sipreplay.sip.syntax import SipSyntaxError
+
+LINGER_S = 32.0
+"""A stream that begins this long after the last message of a finished dialog is not that dialog's (RFC 3261's
+64*T1).
+"""
+EARLY_S = 32.0
+"""A stream may begin this long before the SDP that announces its destination was seen (early media, clock skew)."""
+
+_FINISHED = frozenset({"completed", "cancelled", "rejected", "redirected"})
+
+Codec = tuple[str, int, int]
+
+
+class SdpSight(NamedTuple):
+    """One SDP body of a dialog."""
+
+    captured: CapturedMessage
+    from_caller: bool
+    role: str
+    """offer, answer, or repeat: an answer (or an offer) said again in a later response to the same request."""
+    description: SessionDescription
+
+
+class MediaEndpoint(NamedTuple):
+    """Where one side of a dialog receives one medium."""
+
+    address: Address
+    rtcp: Address
+    dialog: int
+    of_caller: bool
+    """Whether the dialog's caller receives here (so that the callee sends)."""
+    since: float
+    kind: str
+    """audio, video, ..."""
+    proto: str
+    direction: str
+    """As its owner announced it: sendrecv, sendonly, recvonly or inactive."""
+    codecs: dict[int, Codec]
+    """Payload type to (name, clock rate, channels)."""
+
+
+class MediaMatch(NamedTuple):
+    """What SDP says about a stream."""
+
+    dialog: int
+    from_caller: bool
+    kind: str
+    codecs: dict[int, Codec]
+    """Of both sides, the receiver's first: a sender uses the receiver's numbers (RFC 3264 5.1), not all do."""
+
+
+def sdp_of(captured: CapturedMessage) -> SessionDescription | None:
+    """The SDP in a message, or None when it carries none that can be read."""
+    message = captured.message
+    body = message.body
+    if not body:
+        return None
+    found = find_sdp(body, message.get("content-type"))
+    if found is None:
+        return None
+    try:
+        return parse_sdp(found)
+    except SipSyntaxError:
+        return None
+
+
+def offers_answers(dialog: HopDialog) -> list[SdpSight]:
+    """Every SDP of a dialog in order, without copies and retransmissions, with its role (RFC 3264, RFC 6337 2)."""
+    sights: list[SdpSight] = []
+    offered: tuple[bool, int] | None = None
+    """Side and CSeq of the offer that waits for its answer."""
+    answered: tuple[bool, int] | None = None
+    """Side and CSeq of the last answer."""
+    for captured in dialog.messages:
+        if captured.copy or captured.retransmission:
+            continue
+        message = captured.message
+        from_caller = sent_by_caller(dialog, captured)
+        cseq = message.cseq_number
+        if message.status >= 300 and offered == (not from_caller, cseq):
+            offered = None
+        description = sdp_of(captured)
+        if description is None or message.status >= 300:
+            continue
+        mine = (from_caller, cseq)
+        if offered is not None and offered[0] != from_caller:
+            role, offered, answered = "answer", None, mine
+        elif message.status and mine in (offered, answered):
+            role = "repeat"
+        else:
+            role, offered = "offer", mine
+        sights.append(SdpSight(captured, from_caller, role, description))
+    return sights
+
+
+def _address(host: str, port: int) -> Address | None:
+    """An address to compare captured ones with; None for names, 0.0.0.0 (RFC 2543 hold) and port 0."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return None if ip.is_unspecified or not 0 < port < 65536 else Address(str(ip), port)
+
+
+def endpoints_of(sight: SdpSight, dialog: HopDialog) -> list[MediaEndpoint]:
+    """The endpoints that one SDP announces."""
+    found = []
+    for media in sight.description.media:
+        host = media.connection.host if media.connection else ""
+        for index in range(min(media.port_count, 16)):
+            address = _address(host, media.port + 2 * index if media.port else 0)
+            if address is None:
+                break
+            rtcp: Address | None = None
+            if media.rtcp is not None and index == 0:
+                rtcp = _address(media.rtcp.host or host, media.rtcp.port)
+            elif media.rtcp_mux:
+                rtcp = address
+            codecs = {p: c for p in media.payload_types if (c := media.codec(p)) is not None}
+            found.append(
+                MediaEndpoint(
+                    address=address,
+                    rtcp=rtcp or Address(address.host, address.port + 1),
+                    dialog=dialog.id,
+                    of_caller=sight.from_caller,
+                    since=sight.captured.time,
+                    kind=media.kind,
+                    proto=media.proto,
+                    direction=media.direction,
+                    codecs=codecs,
+                )
+            )
+    return found
+
+
+@dataclass(slots=True)
+class _Sides:
+    """What a dialog said about each (side, kind)'s codecs, all its SDP together."""
+
+    codecs: dict[tuple[bool, str], dict[int, Codec]] = field(default_factory=dict)
+
+
+class MediaMap:
+    """All endpoints of a set of dialogs, by address."""
+
+    def __init__(self, dialogs: Iterable[HopDialog]) -> None:
+        self.endpoints: dict[Address, list[MediaEndpoint]] = {}
+        """By RTP address, in order of announcement."""
+        self.rtcp: dict[Address, MediaEndpoint] = {}
+        """The first endpoint by RTCP address."""
+        self._sides: dict[int, _Sides] = {}
+        self._dialogs: dict[int, HopDialog] = {}
+        for dialog in dialogs:
+            self._dialogs[dialog.id] = dialog
+            sides = self._sides[dialog.id] = _Sides()
+            for sight in offers_answers(dialog):
+                for endpoint in endpoints_of(sight, dialog):
+                    self._add(endpoint, sides)
+        for known in self.endpoints.values():
+            known.sort(key=lambda e: e.since)
+
+    def _add(self, endpoint: MediaEndpoint, sides: _Sides) -> None:
+        known = self.endpoints.setdefault(endpoint.address, [])
+        sides.codecs.setdefault((endpoint.of_caller, endpoint.kind), {}).update(endpoint.codecs)
+        if known and known[-1]._replace(since=0.0) == endpoint._replace(since=0.0):
+            return
+        known.append(endpoint)
+        self.rtcp.setdefault(endpoint.rtcp, endpoint)
+
+    def find(self, source: Address, destination: Address, first: float) -> MediaMatch | None:
+        """What SDP says about the stream from `source` to `destination` that began at `first`, or None.
+
+        The destination decides; a stream from an announced address to an unannounced one (a NAT, a latching relay) is
+        its owner's. Of a dialog's hops, which all announce the same media when no proxy touches it, the first is named.
+        """
+        endpoint = self._at(destination, first)
+        if endpoint is not None:
+            return self._match(endpoint, not endpoint.of_caller)
+        endpoint = self._at(source, first)
+        return self._match(endpoint, endpoint.of_caller) if endpoint is not None else None
+
+    def _at(self, address: Address, first: float) -> MediaEndpoint | None:
+        known = self.endpoints.get(address)
+        if not known:
+            return None
+        chosen: MediaEndpoint | None = None
+        for endpoint in known:
+            dialog = self._dialogs[endpoint.dialog]
+            if dialog.state in _FINISHED and first > dialog.last + LINGER_S:
+                continue
+            if endpoint.since <= first or (chosen is None and endpoint.since - first <= EARLY_S):
+                chosen = endpoint
+        if chosen is None:
+            return None
+        call_id = self._dialogs[chosen.dialog].call_id
+        return min(
+            (e for e in known if self._dialogs[e.dialog].call_id == call_id and e.of_caller == chosen.of_caller),
+            key=lambda e: e.dialog,
+        )
+
+    def _match(self, endpoint: MediaEndpoint, from_caller: bool) -> MediaMatch:
+        codecs = self._sides[endpoint.dialog].codecs
+        merged = {**STATIC_PAYLOADS, **codecs.get((from_caller, endpoint.kind), {})}
+        merged.update(codecs.get((not from_caller, endpoint.kind), {}))
+        return MediaMatch(endpoint.dialog, from_caller, endpoint.kind, merged)
