@@ -1,4 +1,7 @@
-"""What a signalling engine may ask of the media side. Ports are numbers; who owns the sockets is the media room's business."""
+"""What a signalling engine may ask of the media side.
+
+Ports are numbers here; who owns the sockets is the media room's business.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from typing import Protocol
 class MediaPort(Protocol):
     """One engine's handle on media. Every call returns at once; nothing blocks.
 
-    A source id comes from `register`, before the run starts. `port` is the even RTP port a call was given (RTCP is port + 1;
-    port + 2 and port + 3 belong to the same call, for a second medium).
+    A source id comes from `register`, before the run starts. `port` is the even RTP port a call was given (RTCP is
+    port + 1; port + 2 and port + 3 belong to the same call, for a second medium).
     """
 
     def register(self, path: str, kind: str) -> int:
-        """Load a media pcap (kind: audio, video or image) and return its source id. Raises ScenarioError if unusable."""
+        """Load a media pcap (kind: audio, video or image); returns its source id. Raises ScenarioError if unusable."""
 
     def allocate(self, call_number: int) -> int:
         """An even port for a call, or 0 when none is free (the call fails as OutboundCongestion)."""

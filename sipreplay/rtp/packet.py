@@ -71,7 +71,7 @@ class RtcpPacket(NamedTuple):
 
 
 def is_rtcp(data: bytes | memoryview) -> bool:
-    """Whether a datagram on a port that carries both is RTCP: version 2, packet type 192 to 223 (RFC 5761 section 4)."""
+    """Whether a datagram is RTCP rather than RTP: version 2, packet type 192 to 223 (RFC 5761 section 4)."""
     return len(data) >= 4 and data[0] >> 6 == 2 and 192 <= data[1] <= 223
 
 

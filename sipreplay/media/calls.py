@@ -1,0 +1,377 @@
+"""The media process's calls: ports, legs and streams of each, from a client's commands to a record when the call has
+ended.
+
+Sits between the command loop (`server`) and the wheel and the sweep (`sender`, `receiver`), which know nothing of
+calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sipreplay.errors import TransportError
+from sipreplay.media import commands as op
+from sipreplay.media.commands import Command, socket_address
+from sipreplay.media.lanes import Address
+from sipreplay.media.receiver import PortSocket, Receiver, sender_key
+from sipreplay.media.results import CallMedia, MediaSummary
+from sipreplay.media.sender import Sender
+from sipreplay.media.sockets import granted_buffer, need_descriptors, open_socket
+from sipreplay.media.sources import MediaSource
+
+BLOCK = 4
+"""Ports a call: RTP, RTCP, and the same for a second medium."""
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """A call on one RTP port."""
+
+    port: int
+    number: int
+    """The receiver's number of it; -1: nothing is received for it."""
+    streams: list[tuple[int, int]] = field(default_factory=list)
+    """(stream, port offset of its flow) of what plays now."""
+    sent_packets: int = 0
+    sent_bytes: int = 0
+    peer: tuple[int, bytes] | None = None
+    """On a shared port: (its leg, the peer's address), if that tells this call from the others."""
+    shared: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call of one client."""
+
+    number: int
+    base: int
+    shared: bool
+    legs: dict[int, Leg] = field(default_factory=dict)
+    known: bool = True
+    """Whether what it received can be told from what other calls on its port received."""
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """One engine: an address of its own, ports on it, and calls."""
+
+    index: int
+    host: str
+    rewrite: bool
+    """Streams get an SSRC, sequence and timestamp of their own."""
+    media: int = 1
+    """RTP ports of a call that are opened before the start."""
+    clocks: int = 0
+    ports: dict[int, PortSocket] = field(default_factory=dict)
+    shared_legs: dict[int, int] = field(default_factory=dict)
+    """Shared port to its leg."""
+    calls: dict[tuple[int, int], Call] = field(default_factory=dict)
+    """By (call number, RTP port)."""
+    overflows: int = 0
+
+
+class CallTable:
+    """All calls of all clients, and the totals of those that ended."""
+
+    def __init__(self, sender: Sender, receiver: Receiver, seed: int | None = None) -> None:
+        self.sender = sender
+        self.receiver = receiver
+        self.summary = MediaSummary()
+        self.sources: list[MediaSource] = []
+        self.on_record: Callable[[CallMedia], None] | None = None
+        self._random = random.Random(seed)
+        self._retired: list[tuple[Leg, int]] = []
+        self._ended: list[tuple[Client, Call]] = []
+        self._epoch_ns = time.time_ns() - time.monotonic_ns()
+
+    def reserve(self, client: Client, blocks: int, first_port: int, last_port: int) -> list[int]:
+        """Bind blocks of ports for a client and return their first ports. Raises TransportError if there are too few.
+
+        A block whose ports are partly in use elsewhere is passed over.
+        """
+        width = 2 * client.media
+        need_descriptors(blocks * width)
+        found: list[int] = []
+        busy = 0
+        for base in range(-(-first_port // BLOCK) * BLOCK, last_port - BLOCK + 2, BLOCK):
+            if len(found) == blocks:
+                break
+            opened: list[PortSocket] = []
+            try:
+                for number in range(base, base + width):
+                    opened.append(self._bind(client, number))
+            except OSError as error:
+                for port in opened:
+                    port.opened.close()
+                    del client.ports[port.number]
+                if _hopeless(error):
+                    raise TransportError(
+                        f"{client.host}: no media port can be opened there: {error.strerror}"
+                    ) from error
+                busy += 1
+                continue
+            found.append(base)
+        if len(found) < blocks:
+            self.drop_ports(client)
+            raise TransportError(
+                f"{client.host}: {blocks} calls need {blocks * BLOCK} media ports, and between {first_port} and "
+                f"{last_port} there are {len(found)} free blocks of {BLOCK} ({busy} are in use): "
+                "give a wider range, or allow fewer calls"
+            )
+        return found
+
+    def share(self, client: Client, number: int) -> None:
+        """Open a port that all calls of the client use. Raises OSError if it is busy."""
+        if number in client.shared_legs:
+            return
+        port = client.ports.get(number) or self._bind(client, number)
+        leg = self.receiver.open(time.time_ns(), client.clocks, shared=True)
+        client.shared_legs[number] = leg
+        port.shared = True
+        self.receiver.attach(port, leg)
+        beside = self._port(client, number + 1)
+        if beside is not None and beside.leg < 0:
+            self.receiver.attach(beside, leg)
+
+    def obey(self, client: Client, command: Command) -> None:
+        """Do what one command says."""
+        client.overflows = max(client.overflows, command.overflows)
+        operation = command.operation
+        if operation == op.START:
+            self._start(client, command)
+        elif operation == op.OPEN:
+            self._open(client, command)
+        elif operation == op.CLOSE:
+            self._close(client, command.call_number, command.port)
+        elif operation in (op.STOP, op.DIRECTION, op.RETARGET):
+            call = client.calls.get((command.call_number, command.port))
+            leg = call.legs.get(command.port) if call else None
+            if leg is None:
+                return
+            if operation == op.STOP:
+                self._stop(leg)
+            elif operation == op.DIRECTION:
+                for stream, _ in leg.streams:
+                    self.sender.mute(stream, not command.flags & op.FLAG_SEND)
+            elif command.family and command.remote_port:
+                self._retarget(leg, command)
+            else:
+                self.summary.no_destination += 1
+
+    def close_all(self, client: Client) -> None:
+        """End all calls of a client that is gone, and free its ports."""
+        for number, base in list(client.calls):
+            self._close(client, number, base)
+        self.settle()
+        for number, leg in client.shared_legs.items():
+            for port in client.ports.values():
+                if port.leg == leg:
+                    self.receiver.detach(port)
+            record = CallMedia(client.index, 0, number, shared=True)
+            self.receiver.finish(leg, record)
+            if record.received_packets or record.rtcp_packets or record.other_datagrams:
+                self._record(record)
+        client.shared_legs.clear()
+        self.summary.queue_overflows += client.overflows
+        client.overflows = 0
+
+    def drop_ports(self, client: Client) -> None:
+        """Close the client's sockets."""
+        for port in client.ports.values():
+            port.opened.close()
+        client.ports.clear()
+
+    def settle(self) -> None:
+        """Bring counters up to date and turn ended calls into records."""
+        if not self._ended and not self._retired:
+            return
+        sender = self.sender
+        sender.collect()
+        for leg, stream in self._retired:
+            leg.sent_packets += int(sender.sent[stream])
+            leg.sent_bytes += int(sender.sent_bytes[stream])
+            sender.free(stream)
+        self._retired.clear()
+        for client, call in self._ended:
+            self._finish(client, call)
+        self._ended.clear()
+
+    def live(self, clients: list[Client]) -> MediaSummary:
+        """Totals with what the open calls have received so far. Their loss and jitter come when they end."""
+        self.settle()
+        self.sender.collect()
+        summary = self.summary
+        totals = self.sender.totals
+        summary.streams, summary.active_streams, summary.peak_streams = totals.streams, totals.active, totals.peak
+        summary.sent_packets, summary.sent_bytes, summary.send_errors = totals.packets, totals.bytes, totals.errors
+        summary.lateness_us = self.sender.lateness()
+        summary.stray_datagrams = self.receiver.strays
+        summary.open_calls = sum(len({id(call) for call in client.calls.values()}) for client in clients)
+        summary.cpu_s = time.process_time()
+        out = MediaSummary()
+        out.merge(summary)
+        out.queue_overflows += sum(client.overflows for client in clients)
+        packets, size = self.receiver.live()
+        out.received_packets += packets
+        out.received_bytes += size
+        return out
+
+    def _bind(self, client: Client, number: int) -> PortSocket:
+        opened = open_socket(client.host, number)
+        port = PortSocket(opened, number, bool(number & 1))
+        client.ports[number] = port
+        granted = granted_buffer(opened)
+        least = self.summary.receive_buffer
+        self.summary.receive_buffer = min(least, granted) if least else granted
+        return port
+
+    def _port(self, client: Client, number: int) -> PortSocket | None:
+        """The socket of a port, opened now if need be; None if it cannot be."""
+        port = client.ports.get(number)
+        if port is None and 0 < number < 65536:
+            try:
+                port = self._bind(client, number)
+            except OSError:
+                return None
+        return port
+
+    def _open(self, client: Client, command: Command) -> None:
+        base = command.port
+        call = Call(command.call_number, base, shared=False)
+        since_ns = command.time_ns + self._epoch_ns
+        for number in (base, base + 2):
+            client.calls[(call.number, number)] = call
+            if number in client.ports:
+                self._listen(client, call, number, since_ns)
+
+    def _listen(self, client: Client, call: Call, number: int, since_ns: int) -> Leg:
+        leg = Leg(number, self.receiver.open(since_ns, client.clocks))
+        call.legs[number] = leg
+        for one in (number, number + 1):
+            port = client.ports.get(one)
+            if port is not None and port.leg < 0:
+                self.receiver.attach(port, leg.number)
+        return leg
+
+    def _start(self, client: Client, command: Command) -> None:
+        if not command.family or not command.remote_port:
+            self.summary.no_destination += 1
+            return
+        number = command.port
+        port = self._port(client, number)
+        if port is None:
+            self.summary.refused_ports += 1
+            return
+        if (command.family == 6) != (":" in client.host):
+            self.summary.no_destination += 1
+            return
+        call = client.calls.get((command.call_number, number))
+        if call is None:
+            call = client.calls[(command.call_number, number)] = Call(command.call_number, number, shared=True)
+        leg = call.legs.get(number)
+        if leg is None:
+            leg = self._new_leg(client, call, number, command)
+        self._stop(leg)
+        address = socket_address(command)
+        if leg.shared:
+            self._expect(client, call, leg, address)
+        self._play(client, leg, command, address)
+
+    def _new_leg(self, client: Client, call: Call, number: int, command: Command) -> Leg:
+        since_ns = command.time_ns + self._epoch_ns
+        if not call.shared:
+            return self._listen(client, call, number, since_ns)
+        if number not in client.shared_legs:
+            self.share(client, number)
+        leg = Leg(number, self.receiver.open(since_ns, client.clocks), shared=True)
+        call.legs[number] = leg
+        return leg
+
+    def _play(self, client: Client, leg: Leg, command: Command, address: Address) -> None:
+        source = self.sources[command.source]
+        rewrite = (0, 0, 0)
+        flows = source.flows
+        if command.flags & op.FLAG_REWRITE:
+            bits = self._random.getrandbits(80)
+            rewrite = (bits >> 64, bits >> 32 & 0xFFFFFFFF, bits & 0xFFFFFFFF)
+            flows = source.rewritten
+        for flow in flows:
+            port = self._port(client, leg.port + flow.port_offset)
+            if port is None or address[1] + flow.port_offset > 65535:
+                self.summary.refused_ports += 1
+                continue
+            self.sender.add(flow)
+            target = _beside(address, flow.port_offset)
+            stream = self.sender.start(flow, port.opened.sendto, target, command.time_ns // 1000, rewrite)
+            leg.streams.append((stream, flow.port_offset))
+
+    def _expect(self, client: Client, call: Call, leg: Leg, address: Address) -> None:
+        """On a shared port, take what comes from the peer's address for this call."""
+        shared = client.shared_legs[leg.port]
+        if leg.peer is not None:
+            self.receiver.forget(*leg.peer, leg.number)
+        leg.peer = (shared, sender_key(address))
+        call.known = self.receiver.expect(shared, leg.peer[1], leg.number)
+
+    def _retarget(self, leg: Leg, command: Command) -> None:
+        address = socket_address(command)
+        for stream, offset in leg.streams:
+            self.sender.retarget(stream, _beside(address, offset))
+
+    def _stop(self, leg: Leg) -> None:
+        for stream, _ in leg.streams:
+            self.sender.stop(stream)
+            self._retired.append((leg, stream))
+        leg.streams.clear()
+
+    def _close(self, client: Client, number: int, base: int) -> None:
+        ended: list[Call] = []
+        for port in range(base, base + BLOCK):
+            call = client.calls.pop((number, port), None)
+            if call is not None and call not in ended:
+                ended.append(call)
+        for call in ended:
+            for leg in call.legs.values():
+                self._stop(leg)
+                if leg.shared:
+                    self.receiver.poll(client.ports[leg.port])
+                    continue
+                for one in (leg.port, leg.port + 1):
+                    held = client.ports.get(one)
+                    if held is not None and held.leg == leg.number:
+                        self.receiver.detach(held)
+            self._ended.append((client, call))
+
+    def _finish(self, client: Client, call: Call) -> None:
+        sent = received = 0
+        for leg in call.legs.values():
+            record = CallMedia(client.index, call.number, leg.port, leg.sent_packets, leg.sent_bytes, shared=leg.shared)
+            self.receiver.finish(leg.number, record)
+            if leg.peer is not None:
+                self.receiver.forget(*leg.peer, leg.number)
+            sent += leg.sent_packets
+            received += record.received_packets
+            if leg.port == call.base or leg.sent_packets or record.received_packets or record.other_datagrams:
+                self._record(record)
+        self.summary.count_call(sent, received, known=call.known)
+
+    def _record(self, record: CallMedia) -> None:
+        self.summary.count_port(record)
+        if self.on_record is not None:
+            self.on_record(record)
+
+
+def _hopeless(error: OSError) -> bool:
+    """Whether no other port would do either: the address is not this machine's, or there are no more descriptors."""
+    return error.errno in (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EAFNOSUPPORT)
+
+
+def _beside(address: Address, offset: int) -> Address:
+    """The same host, `offset` ports further."""
+    if len(address) == 2:
+        return address[0], address[1] + offset
+    return address[0], address[1] + offset, 0, address[3]

@@ -1,0 +1,403 @@
+"""What arrives: a sweep over the sockets of open calls, counted and measured per call and port.
+
+Kernel time stamps make the sweep's interval irrelevant to what is measured. Owns the receive side of sockets that
+`ports` opened, and one leg (a call on one RTP port) of columns each; never sends.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sipreplay.media.results import CallMedia
+from sipreplay.media.sockets import BATCH, Arena, dropped
+from sipreplay.rtp.payload_types import STATIC
+from sipreplay.rtp.quality import QualityState
+
+SWEEP_US = 200_000
+RTCP_SWEEP_US = 1_000_000
+SLICE = 16
+"""Sockets a slice of a sweep looks at: little enough to fit between two ticks of the sender."""
+ANALYSE_ROWS = 1024
+MAX_DROPOUT = 3000
+"""A sequence number further away than this is a new stream under the old SSRC (RFC 3550 appendix A.1)."""
+MAX_STREAMS = 64
+"""SSRCs counted apart on one port of a call; what comes under more is counted as other datagrams."""
+_MAX_READS = 64
+_MAX_OPENING_READS = 32
+
+
+@dataclass(slots=True, eq=False)
+class PortSocket:
+    """One bound port."""
+
+    opened: socket.socket
+    number: int
+    rtcp: bool
+    leg: int = -1
+    """Which leg its datagrams count for; -1: no call has the port, and it is not swept."""
+    place: int = -1
+    """In its sweep's list."""
+    dropped_before: int = 0
+    shared: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Round:
+    """One sweep: sockets to look at, again and again."""
+
+    interval_us: int
+    ports: list[PortSocket] = field(default_factory=list)
+    at: int = 0
+    since_us: int = 0
+
+    def add(self, port: PortSocket) -> None:
+        port.place = len(self.ports)
+        self.ports.append(port)
+
+    def remove(self, port: PortSocket) -> None:
+        last = self.ports.pop()
+        if last is not port:
+            self.ports[port.place] = last
+            last.place = port.place
+        port.place = -1
+
+    def slice_us(self) -> int:
+        """Time between two slices, so that every socket's turn comes within the interval."""
+        slices = -(-len(self.ports) // SLICE)
+        return self.interval_us // slices if slices else self.interval_us
+
+
+class Receiver:
+    """Legs by number. Times of arrival are the kernel's, in nanoseconds since the epoch."""
+
+    _COLUMNS = (
+        ("since_ns", np.int64),
+        ("packets", np.int64),
+        ("bytes", np.int64),
+        ("first_ns", np.int64),
+        ("last_ns", np.int64),
+        ("rtcp", np.int64),
+        ("other", np.int64),
+        ("low_types", np.uint64),
+        ("high_types", np.uint64),
+        ("clocks", np.int64),
+        ("shared", np.bool_),
+    )
+
+    def __init__(self) -> None:
+        self._arena = Arena()
+        self._arena_since_us = 0
+        self._rounds = (_Round(SWEEP_US), _Round(RTCP_SWEEP_US))
+        self.since_ns: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.packets: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.bytes: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.first_ns: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.last_ns: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.rtcp: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.other: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.low_types: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self.high_types: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self.clocks: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.shared: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._capacity = 0
+        self._free: list[int] = []
+        self._dropped: dict[int, int] = {}
+        self._streams: dict[int, int] = {}
+        """leg << 32 | ssrc to the row of the stream that is running."""
+        self._rows_of: dict[int, list[tuple[int, int]]] = {}
+        """Leg to (ssrc, row) of all its streams."""
+        self._quality = QualityState()
+        self._free_rows: list[int] = []
+        self._last_sequence: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._tables: NDArray[np.int64] = np.zeros((1, 128), np.int64)
+        for payload_type, (_, rate) in STATIC.items():
+            self._tables[0, payload_type] = rate
+        self._peers: dict[tuple[int, bytes], int] = {}
+        """(leg of a shared port, sender) to the leg of the call that sends there; -1 if several do."""
+        self.strays = 0
+        """Datagrams from before the call on their port."""
+
+    def clock_table(self, rates: dict[int, int]) -> int:
+        """Clock rates (payload type to Hz, 0: no jitter), over the static ones; returns their number for `open`."""
+        table = self._tables[0].copy()
+        for payload_type, rate in rates.items():
+            table[payload_type & 0x7F] = rate
+        self._tables = np.concatenate((self._tables, table[None]))
+        return len(self._tables) - 1
+
+    def open(self, since_ns: int, clocks: int = 0, *, shared: bool = False) -> int:
+        """A new leg, which counts what arrives from `since_ns` (epoch) on."""
+        if not self._free:
+            self._grow()
+        leg = self._free.pop()
+        for name, _ in self._COLUMNS:
+            getattr(self, name)[leg] = 0
+        self.since_ns[leg] = since_ns
+        self.clocks[leg] = clocks
+        self.shared[leg] = shared
+        self._rows_of[leg] = []
+        self._dropped[leg] = 0
+        return leg
+
+    def attach(self, port: PortSocket, leg: int) -> None:
+        """Sweep the port, for the leg. What waits there already is read, since it may fill the buffer."""
+        port.leg = leg
+        port.dropped_before = dropped(port.opened)
+        self._rounds[port.rtcp].add(port)
+        self._read(port, _MAX_OPENING_READS)
+
+    def detach(self, port: PortSocket) -> None:
+        """Read what has arrived until now, then let the port rest."""
+        if port.leg < 0:
+            return
+        self._read(port, _MAX_READS)
+        self._dropped[port.leg] += dropped(port.opened) - port.dropped_before
+        self._rounds[port.rtcp].remove(port)
+        port.leg = -1
+
+    def poll(self, port: PortSocket) -> None:
+        """Read now what has arrived, whenever the port's turn is."""
+        self._read(port, _MAX_READS)
+
+    def expect(self, shared_leg: int, sender: bytes, leg: int) -> bool:
+        """What comes to a shared port from that sender (`sender_key`) counts for `leg`. False if it is ambiguous."""
+        known = self._peers.setdefault((shared_leg, sender), leg)
+        if known != leg:
+            self._peers[(shared_leg, sender)] = -1
+        return known == leg
+
+    def forget(self, shared_leg: int, sender: bytes, leg: int) -> None:
+        """Undo `expect`."""
+        if self._peers.get((shared_leg, sender)) == leg:
+            del self._peers[(shared_leg, sender)]
+
+    def finish(self, leg: int, record: CallMedia) -> None:
+        """Write what the leg counted into `record` and free the leg. Its ports must be detached."""
+        if self._arena.filled:
+            self.analyse()
+        record.received_packets = int(self.packets[leg])
+        record.received_bytes = int(self.bytes[leg])
+        record.rtcp_packets = int(self.rtcp[leg])
+        record.other_datagrams = int(self.other[leg])
+        record.first_s = int(self.first_ns[leg]) / 1e9
+        record.last_s = int(self.last_ns[leg]) / 1e9
+        record.dropped = self._dropped.pop(leg)
+        bits = int(self.high_types[leg]) << 64 | int(self.low_types[leg])
+        record.payload_types = tuple(number for number in range(128) if bits >> number & 1)
+        streams = self._rows_of.pop(leg)
+        weighted = 0.0
+        for ssrc, row in streams:
+            found = self._quality.result(row)
+            record.duplicates += found.duplicates
+            record.reordered += found.reordered
+            # Wireshark lets duplicates fill the gaps of lost packets; here each counts for itself.
+            record.lost += max(0, found.lost + found.duplicates)
+            record.max_jitter_ms = max(record.max_jitter_ms, found.max_jitter_ms)
+            weighted += found.mean_jitter_ms * found.packets
+            self._streams.pop(leg << 32 | ssrc, None)
+            self._free_rows.append(row)
+        if streams:
+            self._quality.reset([row for _, row in streams])
+            record.mean_jitter_ms = weighted / max(record.received_packets, 1)
+        record.ssrcs = tuple(dict.fromkeys(ssrc for ssrc, _ in streams))
+        self._free.append(leg)
+
+    def live(self) -> tuple[int, int]:
+        """(packets, bytes) of RTP that the open legs have received, as of the last analysis."""
+        legs = list(self._rows_of)
+        return int(self.packets[legs].sum()), int(self.bytes[legs].sum())
+
+    def sweep(self, now_us: int) -> None:
+        """Look at as many sockets as their turn has come for."""
+        for turn in self._rounds:
+            waited = now_us - turn.since_us
+            if waited < turn.slice_us():
+                continue
+            turn.since_us = now_us
+            count = len(turn.ports)
+            for _ in range(min(count, -(-count * waited // turn.interval_us))):
+                if turn.at >= count:
+                    turn.at = 0
+                self._read(turn.ports[turn.at], _MAX_READS)
+                turn.at += 1
+        arena = self._arena
+        if not arena.filled:
+            self._arena_since_us = now_us
+        elif arena.filled >= ANALYSE_ROWS or now_us - self._arena_since_us >= SWEEP_US:
+            self.analyse()
+            self._arena_since_us = now_us
+
+    def next_us(self, latest_us: int) -> int:
+        """When `sweep` has something to do, at most `latest_us`."""
+        for turn in self._rounds:
+            if turn.ports:
+                latest_us = min(latest_us, turn.since_us + turn.slice_us())
+        if self._arena.filled:
+            latest_us = min(latest_us, self._arena_since_us + SWEEP_US)
+        return latest_us
+
+    def _read(self, port: PortSocket, reads: int) -> None:
+        arena, descriptor, tag = self._arena, port.opened.fileno(), port.leg << 1 | port.rtcp
+        for _ in range(reads):
+            if arena.full:
+                self.analyse()
+            if arena.receive(descriptor, tag) < BATCH:
+                return
+
+    def analyse(self) -> None:
+        """Count and measure all that was read."""
+        arena = self._arena
+        if not arena.filled:
+            return
+        got = arena.columns()
+        leg = got.tag >> 1
+        if self._peers:
+            leg = self._by_sender(leg, got.name)
+        second = got.head[:, 1]
+        version_two = got.head[:, 0] >> 6 == 2
+        control = (second >= 192) & (second <= 223)
+        fresh = got.arrival_ns >= self.since_ns[leg]
+        self.strays += len(leg) - int(fresh.sum())
+        is_rtcp = fresh & version_two & control & (got.length >= 8)
+        is_rtp = fresh & version_two & ~control & (got.length >= 12) & (got.tag & 1 == 0)
+        if is_rtcp.any():
+            np.add.at(self.rtcp, leg[is_rtcp], 1)
+        neither = fresh & ~is_rtcp & ~is_rtp
+        if neither.any():
+            np.add.at(self.other, leg[neither], 1)
+        at = np.flatnonzero(is_rtp)
+        if len(at):
+            half, word = got.head.view(">u2"), got.head.view(">u4")
+            self._measure(
+                leg[at],
+                word[at, 2].astype(np.int64),
+                half[at, 1].astype(np.int64),
+                word[at, 1].astype(np.int64),
+                got.arrival_ns[at],
+                second[at],
+                got.length[at],
+            )
+        arena.reset()
+
+    def _measure(
+        self,
+        leg: NDArray[np.int64],
+        ssrc: NDArray[np.int64],
+        sequence: NDArray[np.int64],
+        timestamp: NDArray[np.int64],
+        arrival_ns: NDArray[np.int64],
+        second: NDArray[np.uint8],
+        length: NDArray[np.int64],
+    ) -> None:
+        """RTP packets, into their legs and streams."""
+        key = leg << 32 | ssrc
+        starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(key[1:] != key[:-1]) + 1))
+        lengths = np.append(starts[1:], len(key)) - starts
+        found = [self._row(one) for one in key[starts].tolist()]
+        row = np.repeat(np.array(found, np.int64), lengths)
+        order = np.argsort(row, kind="stable")
+        order = order[int(np.searchsorted(row[order], 0)) :]
+        if len(order) < len(row):
+            np.add.at(self.other, leg[row < 0], 1)
+        row, leg, sequence, timestamp = row[order], leg[order], sequence[order], timestamp[order]
+        arrival_ns, second, length = arrival_ns[order], second[order], length[order]
+        if not len(row):
+            return
+        self._restarted(row, sequence, ssrc[order], leg)
+        self._last_sequence[row] = sequence
+        payload_type = (second & 0x7F).astype(np.int64)
+        clock_rate = self._tables[self.clocks[leg], payload_type]
+        self._quality.update(row, sequence, timestamp, arrival_ns, second >= 128, payload_type, clock_rate)
+        np.add.at(self.packets, leg, 1)
+        np.add.at(self.bytes, leg, length)
+        fresh = self.first_ns[leg] == 0
+        if fresh.any():
+            self.first_ns[leg[fresh]] = np.iinfo(np.int64).max
+            np.minimum.at(self.first_ns, leg[fresh], arrival_ns[fresh])
+        np.maximum.at(self.last_ns, leg, arrival_ns)
+        bit = np.uint64(1) << (payload_type & 63).astype(np.uint64)
+        low = payload_type < 64
+        np.bitwise_or.at(self.low_types, leg[low], bit[low])
+        np.bitwise_or.at(self.high_types, leg[~low], bit[~low])
+
+    def _restarted(
+        self, row: NDArray[np.int64], sequence: NDArray[np.int64], ssrc: NDArray[np.int64], leg: NDArray[np.int64]
+    ) -> None:
+        """Give a stream whose sequence jumps a new row from the jump on. Changes `row` in place."""
+        before = np.empty(len(row), np.int64)
+        before[1:] = sequence[:-1]
+        starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(row[1:] != row[:-1]) + 1))
+        known = self._last_sequence[row[starts]]
+        before[starts] = np.where(known >= 0, known, sequence[starts])
+        step = ((sequence - before + 32768) & 0xFFFF) - 32768
+        jumps = np.flatnonzero(np.abs(step) > MAX_DROPOUT)
+        if not len(jumps):
+            return
+        ends = np.append(starts[1:], len(row))
+        for jump in jumps.tolist():
+            end = int(ends[np.searchsorted(starts, jump, side="right") - 1])
+            fresh = self._new_row(int(leg[jump]), int(ssrc[jump]))
+            if fresh >= 0:
+                row[jump:end] = fresh
+
+    def _row(self, key: int) -> int:
+        row = self._streams.get(key)
+        return self._new_row(key >> 32, key & 0xFFFFFFFF) if row is None else row
+
+    def _new_row(self, leg: int, ssrc: int) -> int:
+        """A row for a stream of the leg; -1 if it has too many."""
+        rows = self._rows_of[leg]
+        if len(rows) >= MAX_STREAMS:
+            return -1
+        if self._free_rows:
+            row = self._free_rows.pop()
+        else:
+            row = self._quality.rows
+            self._quality.grow(row + 1)
+            if row >= len(self._last_sequence):
+                more = np.zeros(max(256, len(self._last_sequence)), np.int64)
+                self._last_sequence = np.concatenate((self._last_sequence, more))
+        self._last_sequence[row] = -1
+        self._streams[leg << 32 | ssrc] = row
+        rows.append((ssrc, row))
+        return row
+
+    def _by_sender(self, leg: NDArray[np.int64], name: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Legs with those of shared ports replaced by the calls' that the senders belong to, where they are known."""
+        at = np.flatnonzero(self.shared[leg])
+        if not len(at):
+            return leg
+        leg = leg.copy()
+        names = np.ascontiguousarray(name[at, :24])
+        four = names[:, 0] == socket.AF_INET
+        names[four, 8:] = 0
+        unique, inverse = np.unique(names.view("V24").reshape(-1), return_inverse=True)
+        keys = [bytes(one) for one in unique]
+        for place, which in zip(at.tolist(), inverse.tolist(), strict=True):
+            found = self._peers.get((int(leg[place]), keys[which]), -1)
+            if found >= 0:
+                leg[place] = found
+        return leg
+
+    def _grow(self) -> None:
+        old = self._capacity
+        self._capacity = max(256, 2 * old)
+        for name, kind in self._COLUMNS:
+            larger = np.zeros(self._capacity, kind)
+            larger[:old] = getattr(self, name)
+            setattr(self, name, larger)
+        self._free.extend(range(self._capacity - 1, old - 1, -1))
+
+
+def sender_key(address: tuple[str, int] | tuple[str, int, int, int]) -> bytes:
+    """How a sender's address looks in a sockaddr, up to the IPv6 scope: 24 bytes."""
+    port = struct.pack("!H", address[1])
+    if ":" in address[0]:
+        packed = socket.inet_pton(socket.AF_INET6, address[0])
+        return struct.pack("=H", socket.AF_INET6) + port + bytes(4) + packed
+    return (struct.pack("=H", socket.AF_INET) + port + socket.inet_pton(socket.AF_INET, address[0])).ljust(24, b"\0")

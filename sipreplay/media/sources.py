@@ -1,0 +1,132 @@
+"""What can be played: the packets of a media pcap as columns, read once and shared by all streams that play it.
+
+Takes packets from the capture room's reader, knows nothing of sockets or time. SIPp's rules (docs/media.md): all UDP
+flows of the file, ports relative to the smallest destination port, the capture's timing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sipreplay.errors import ScenarioError
+from sipreplay.rtp.packet import is_rtcp, is_rtp
+
+MAX_PACKETS = 2_000_000
+MAX_DURATION_S = 7 * 86400
+MAX_BYTES = 512 << 20
+"""Of payload, padded to the flow's longest packet."""
+_STEP = 64
+_LARGEST = 65536
+
+
+class Datagram(NamedTuple):
+    """One UDP packet of a media file."""
+
+    time_us: int
+    destination_port: int
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Flow:
+    """The packets of one file that share a destination port, in time order. What one wheel stream plays."""
+
+    port_offset: int
+    """Added to the call's own port and to the peer's (SIPp: diff)."""
+    offset_us: NDArray[np.int64]
+    """From the file's first packet."""
+    template: NDArray[np.uint8]
+    """(packets, width): the bytes, padded with zeros to a multiple of 64. Empty once the sender has taken them."""
+    length: NDArray[np.int32]
+    rewritable: NDArray[np.bool_]
+    """RTP, whose SSRC, sequence and timestamp a stream may replace."""
+    shelf: int = -1
+    """Where the sender put it: -1 until then."""
+    first: int = 0
+
+    @property
+    def packets(self) -> int:
+        """How many."""
+        return len(self.length)
+
+
+@dataclass(slots=True)
+class MediaSource:
+    """One file, ready to be played."""
+
+    path: str
+    kind: str
+    """audio, video or image."""
+    flows: list[Flow]
+    """As captured (SIPp's mode)."""
+    rewritten: list[Flow] = field(default_factory=list)
+    """For streams with an SSRC of their own: the same without RTCP, whose reports tell of the captured stream."""
+    packets: int = 0
+    duration_ms: float = 0.0
+    skipped: int = 0
+    """Packets of the file that are not UDP."""
+    payload_types: tuple[int, ...] = ()
+
+
+def build_source(path: str, kind: str, datagrams: Iterable[Datagram], skipped: int = 0) -> MediaSource:
+    """A source of these packets. Raises ScenarioError if there are none, or more than memory should hold."""
+    packets = list(datagrams)
+    if not packets:
+        raise ScenarioError("holds no UDP packet to play", path)
+    if len(packets) > MAX_PACKETS:
+        raise ScenarioError(f"holds more than {MAX_PACKETS} packets: cut the media into shorter files", path)
+    first_us = min(packet.time_us for packet in packets)
+    duration_us = max(packet.time_us for packet in packets) - first_us
+    if duration_us > MAX_DURATION_S * 1_000_000:
+        raise ScenarioError(f"its packets are {duration_us // 86_400_000_000} days apart: not one piece of media", path)
+    base = min(packet.destination_port for packet in packets)
+    by_port: dict[int, list[Datagram]] = {}
+    for packet in packets:
+        by_port.setdefault(packet.destination_port - base, []).append(packet)
+    source = MediaSource(path, kind, [], packets=len(packets), duration_ms=duration_us / 1000, skipped=skipped)
+    size = 0
+    for offset, group in sorted(by_port.items()):
+        group.sort(key=lambda packet: packet.time_us)
+        flow = _flow(offset, group, first_us, rewrite=kind != "image")
+        size += flow.template.nbytes
+        if size > MAX_BYTES:
+            raise ScenarioError(f"holds more than {MAX_BYTES >> 20} MB of media: cut it into shorter files", path)
+        source.flows.append(flow)
+        media = [packet for packet in group if not is_rtcp(packet.payload)]
+        if len(media) == len(group):
+            source.rewritten.append(flow)
+        elif media:
+            source.rewritten.append(_flow(offset, media, first_us, rewrite=kind != "image"))
+    source.payload_types = tuple(sorted({p.payload[1] & 0x7F for p in packets if is_rtp(p.payload)}))
+    return source
+
+
+def load_source(path: str, kind: str) -> MediaSource:
+    """Read a media pcap. Raises ScenarioError that names the file if it cannot be played."""
+    from sipreplay.media.pcap import read_datagrams
+
+    if not Path(path).is_file():
+        raise ScenarioError("no such media file", path)
+    datagrams, skipped = read_datagrams(path)
+    return build_source(path, kind, datagrams, skipped)
+
+
+def _flow(offset: int, packets: list[Datagram], first_us: int, *, rewrite: bool) -> Flow:
+    longest = max(len(packet.payload) for packet in packets)
+    width = min(-(-max(longest, 12) // _STEP) * _STEP, _LARGEST)
+    template = np.zeros((len(packets), width), np.uint8)
+    for row, packet in enumerate(packets):
+        template[row, : len(packet.payload)] = np.frombuffer(packet.payload, np.uint8)
+    return Flow(
+        offset,
+        np.array([packet.time_us - first_us for packet in packets], np.int64),
+        template,
+        np.array([len(packet.payload) for packet in packets], np.int32),
+        np.array([rewrite and is_rtp(packet.payload) for packet in packets], np.bool_),
+    )
