@@ -1,0 +1,259 @@
+"""IP, UDP, RTP and TCP headers of a batch as numpy columns.
+
+Owns what is decoded without touching single packets: IPv4 without options and fragments, IPv6 without extension headers.
+The rest is listed for the slow path. Never looks at payloads beyond the RTP header and the first byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sipreplay.capture.batch import Batch, Bytes, Int
+from sipreplay.capture.link import ip_headers
+
+WINDOW = 64
+"""Bytes from the start of the IP header that are decoded: enough for IPv6, UDP and RTP."""
+UDP, TCP = 17, 6
+_RTP_HEADER = 12
+_SIP_SHORTEST = 16
+"""A shorter datagram (a keep-alive) is no SIP message."""
+
+_STARTS_TEXT = np.zeros(256, bool)
+for _byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n":
+    _STARTS_TEXT[_byte] = True
+
+
+def _layout(fields: dict[str, tuple[str, int]]) -> np.dtype[Any]:
+    return np.dtype(
+        {
+            "names": list(fields),
+            "formats": [kind for kind, _ in fields.values()],
+            "offsets": [at for _, at in fields.values()],
+            "itemsize": WINDOW,
+        }
+    )
+
+
+def _transport(at: int) -> dict[str, tuple[str, int]]:
+    """Fields from the transport header on."""
+    return {
+        "ports": (">u4", at),
+        "udp_length": (">u2", at + 4),
+        "checksum": (">u2", at + 6),
+        "tcp_sequence": (">u4", at + 4),
+        "tcp_offset": ("u1", at + 12),
+        "tcp_flags": ("u1", at + 13),
+        "rtp_first": ("u1", at + 8),
+        "rtp_second": ("u1", at + 9),
+        "rtp_sequence": (">u2", at + 10),
+        "rtp_timestamp": (">u4", at + 12),
+        "rtp_ssrc": (">u4", at + 16),
+    }
+
+
+_V4 = _layout(
+    {
+        "start": ("u1", 0),
+        "total": (">u2", 2),
+        "ident": (">u2", 4),
+        "fragment": (">u2", 6),
+        "protocol": ("u1", 9),
+        "addresses": (">u8", 12),
+        "source": (">u4", 12),
+        **_transport(20),
+    }
+)
+_V6 = _layout({"total": (">u2", 4), "protocol": ("u1", 6), "addresses": ("V32", 8), **_transport(40)})
+
+
+@dataclass(slots=True)
+class RtpColumns:
+    """Packets that look like RTP, in file order."""
+
+    buffer: Bytes
+    packet: Int
+    """Number in the file."""
+    time_ns: Int
+    addresses: NDArray[np.uint64]
+    """IPv4: source and destination. IPv6: a number the `Pairs` table knows, above a source of 255.255.255.255."""
+    ports_ssrc: NDArray[np.uint64]
+    """Source port, destination port, SSRC."""
+    sequence: NDArray[np.uint16]
+    timestamp: NDArray[np.uint32]
+    second: NDArray[np.uint8]
+    """Marker bit and payload type."""
+    first: NDArray[np.uint8]
+    """Version, padding, extension, CSRC count."""
+    ident: NDArray[np.uint16]
+    """IP identification."""
+    checksum: NDArray[np.uint16]
+    """Of UDP."""
+    offset: Int
+    """Of the RTP header in `buffer`."""
+    length: Int
+    """Of the RTP packet, as far as captured."""
+
+    def __len__(self) -> int:
+        return len(self.packet)
+
+
+@dataclass(slots=True)
+class OneByOne:
+    """Packets that Python must look at, by index in the batch. Only of UDP and TCP."""
+
+    index: list[int]
+    kind: list[int]
+    """UDP or TCP decoded here, or 0: IP header for the slow path."""
+    at: list[int]
+    """Offset of the payload (UDP, TCP) or of the IP header (0)."""
+    end: list[int]
+    """Where the payload or the packet ends."""
+    header: list[int]
+    """Offset of the IP header."""
+    sequence: list[int]
+    """Of TCP."""
+    flags: list[int]
+    """Of TCP; for UDP 1 if the payload was cut by the capture."""
+    version: list[int]
+    ident: list[int]
+
+
+class Pairs:
+    """Numbers for pairs of IPv6 addresses, so that a pair fits a 64-bit column."""
+
+    V6 = 0xFFFFFFFF << 32
+
+    def __init__(self, limit: int = 1 << 20) -> None:
+        self._numbers: dict[bytes, int] = {}
+        self._pairs: list[bytes] = []
+        self._limit = limit
+
+    def number(self, pair: bytes) -> int:
+        """The column value of source and destination (32 bytes). Past the limit all share the last one."""
+        number = self._numbers.get(pair)
+        if number is None:
+            if len(self._pairs) >= self._limit:
+                return self.V6 | (self._limit - 1)
+            number = self._numbers[pair] = len(self._pairs)
+            self._pairs.append(pair)
+        return self.V6 | number
+
+    def addresses(self, value: int) -> tuple[bytes, bytes]:
+        """Packed source and destination of a column value."""
+        if value >> 32 == 0xFFFFFFFF:
+            pair = self._pairs[value & 0xFFFFFFFF]
+            return pair[:16], pair[16:]
+        pair = value.to_bytes(8, "big")
+        return pair[:4], pair[4:]
+
+
+def decode(batch: Batch, pairs: Pairs) -> tuple[list[RtpColumns], OneByOne]:
+    """Split a batch: RTP as columns (one set an IP version), and what has to be looked at one by one, in file order."""
+    at, version = ip_headers(batch)
+    rtp: list[RtpColumns] = []
+    singles: list[tuple[Any, ...]] = []
+    for number, layout in ((4, _V4), (6, _V6)):
+        all_of_it = bool((version == number).all())
+        some = np.arange(len(batch)) if all_of_it else np.flatnonzero(version == number)
+        if len(some):
+            _decode_version(batch, pairs, at[some], some, number, layout, rtp, singles)
+    return rtp, _merge(singles)
+
+
+def _decode_version(
+    batch: Batch,
+    pairs: Pairs,
+    at: Int,
+    index: Int,
+    version: int,
+    layout: np.dtype[Any],
+    rtp: list[RtpColumns],
+    singles: list[tuple[Any, ...]],
+) -> None:
+    window = np.lib.stride_tricks.sliding_window_view(batch.buffer, WINDOW)[at]
+    ip = window.view(layout)[:, 0]
+    protocol = ip["protocol"]
+    present = batch.offset[index] + batch.captured[index]
+    total = ip["total"].astype(np.int64)
+    if version == 4:
+        simple = (ip["start"] == 0x45) & ((ip["fragment"] & 0x3FFF) == 0)
+        header = 20
+        # A total length of 0 is a packet that the sending card cut into smaller ones after it was captured.
+        end = np.where(total == 0, present, np.minimum(at + total, present))
+        slow = ~simple & ((protocol == UDP) | (protocol == TCP))
+    else:
+        simple = np.ones(len(at), bool)
+        header = 40
+        end = np.where(total == 0, present, np.minimum(at + 40 + total, present))
+        slow = np.isin(protocol, (0, 43, 44, 51, 60))
+    start = at + header
+    room = end - start
+    udp = simple & (protocol == UDP) & (room >= 8)
+    tcp = simple & (protocol == TCP) & (room >= 20)
+    declared = ip["udp_length"].astype(np.int64) - 8
+    # A UDP length of 0 is a jumbogram or was left to the card; the IP length says enough.
+    length = np.where(declared < 0, room - 8, np.minimum(declared, room - 8))
+    first, second = ip["rtp_first"], ip["rtp_second"]
+    is_rtp = udp & ((first >> 6) == 2) & (length >= _RTP_HEADER) & ((second < 192) | (second > 223))
+    is_rtp &= length >= _RTP_HEADER + 4 * (first & 15).astype(np.int64)
+    text = udp & _STARTS_TEXT[first] & (length >= _SIP_SHORTEST)
+    keep = np.flatnonzero(is_rtp)
+    if len(keep):
+        rtp.append(_rtp_columns(batch, pairs, ip[keep], index[keep], start[keep] + 8, length[keep], version))
+    tcp_start = start + (ip["tcp_offset"] >> 4).astype(np.int64) * 4
+    tcp &= (end > tcp_start) | ((ip["tcp_flags"] & 0x07) != 0)
+    pick = np.flatnonzero(text | tcp | slow)
+    if len(pick):
+        is_udp, is_tcp = text[pick], tcp[pick]
+        kind = np.where(is_udp, UDP, np.where(is_tcp, TCP, 0))
+        place = np.where(is_udp, start[pick] + 8, np.where(is_tcp, tcp_start[pick], at[pick]))
+        stop = np.where(is_udp, place + length[pick], end[pick])
+        cut = (declared[pick] > length[pick]).astype(np.int64)
+        flags = np.where(is_tcp, ip["tcp_flags"][pick], cut)
+        ident = ip["ident"][pick] if version == 4 else np.zeros(len(pick), np.int64)
+        versions = np.full(len(pick), version)
+        singles.append((index[pick], kind, place, stop, at[pick], ip["tcp_sequence"][pick], flags, versions, ident))
+
+
+def _rtp_columns(
+    batch: Batch, pairs: Pairs, ip: Any, index: Int, offset: Int, length: Int, version: int
+) -> RtpColumns:
+    if version == 4:
+        addresses = ip["addresses"].astype(np.uint64)
+        ident = ip["ident"].astype(np.uint16)
+    else:
+        raw = np.ascontiguousarray(ip["addresses"])
+        unique, place = np.unique(raw, return_inverse=True)
+        numbers = np.array([pairs.number(pair.tobytes()) for pair in unique], np.uint64)
+        addresses = numbers[place]
+        ident = np.zeros(len(ip), np.uint16)
+    return RtpColumns(
+        buffer=batch.buffer,
+        packet=index + batch.first,
+        time_ns=batch.time_ns[index],
+        addresses=addresses,
+        ports_ssrc=(ip["ports"].astype(np.uint64) << np.uint64(32)) | ip["rtp_ssrc"],
+        sequence=ip["rtp_sequence"].astype(np.uint16),
+        timestamp=ip["rtp_timestamp"].astype(np.uint32),
+        second=ip["rtp_second"],
+        first=ip["rtp_first"],
+        ident=ident,
+        checksum=ip["checksum"].astype(np.uint16),
+        offset=offset,
+        length=length,
+    )
+
+
+def _merge(parts: list[tuple[Any, ...]]) -> OneByOne:
+    """Both IP versions' lists as one, in file order."""
+    if not parts:
+        return OneByOne([], [], [], [], [], [], [], [], [])
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    if len(parts) > 1:
+        order = np.argsort(columns[0])
+        columns = [column[order] for column in columns]
+    return OneByOne(*(column.tolist() for column in columns))

@@ -1,0 +1,200 @@
+"""A capture's batches, sifted: RTP as columns, and what may be signalling as payloads in capture order.
+
+Joins columns, slow path and TCP directions of one capture. Never decides what is SIP: whoever takes the payloads does, and
+says so, so that TCP directions without SIP are left alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from sipreplay.capture.batch import Batch
+from sipreplay.capture.columns import TCP, UDP, OneByOne, Pairs, RtpColumns, decode
+from sipreplay.capture.slow import IpPacket, SlowPath
+from sipreplay.capture.tcp import Direction, Piece, TcpDirections
+
+_TCP_HEADER = struct.Struct("!HHIIBB")
+_RTP_HEADER = struct.Struct("!BBHII")
+
+
+class Origin(NamedTuple):
+    """Where a payload came from. Addresses are numeric text."""
+
+    packet: int
+    time: float
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+
+
+class Taker(Protocol):
+    """Who is given the payloads."""
+
+    def datagram(self, origin: Origin, payload: bytes, ip_id: int, cut: bool) -> None:
+        """A UDP payload that starts like text. `cut`: the capture does not hold all of it."""
+
+    def segment(self, origin: Origin, payload: bytes, missing: int) -> bool:
+        """The next bytes of a TCP direction; `missing` bytes before them were lost, -1 if a connection begins.
+        Returns whether there is any use in more."""
+
+
+@lru_cache(maxsize=65536)
+def host_text(packed: bytes) -> str:
+    """A packed address as text. IPv4 addresses mapped into IPv6 stay IPv6."""
+    return str(IPv4Address(packed)) if len(packed) == 4 else str(IPv6Address(packed))
+
+
+class Sieve:
+    """Sifts one capture."""
+
+    def __init__(self, note: Callable[[int, str], None], pairs: Pairs | None = None) -> None:
+        self.pairs = pairs or Pairs()
+        self._note = note
+        self._slow = SlowPath()
+        self._tcp = TcpDirections()
+        self._last: tuple[int, float] = (0, 0.0)
+        self._extra: list[tuple[int, int, IpPacket, bytes]] = []
+
+    def sift(self, batch: Batch, taker: Taker) -> Iterator[RtpColumns]:
+        """Hand the batch's signalling to `taker`, then yield its RTP."""
+        rtp, singles = decode(batch, self.pairs)
+        if singles.index:
+            self._one_by_one(batch, singles, taker)
+        yield from rtp
+        if self._extra:
+            yield self._extra_columns()
+
+    def finish(self, taker: Taker) -> None:
+        """At the end of the capture."""
+        packet, time = self._last
+        for direction, pieces in self._tcp.finish():
+            self._hand_on(packet, time, direction, pieces, taker)
+        self._slow.finish()
+        for count, what in (
+            (self._slow.damaged, "packets with unreadable IP headers or fragments"),
+            (self._slow.abandoned, "fragmented datagrams of which a part is missing"),
+        ):
+            if count:
+                self._note(0, f"{count} {what}")
+
+    def _one_by_one(self, batch: Batch, singles: OneByOne, taker: Taker) -> None:
+        view = batch.buffer.data
+        first = batch.first
+        times = batch.time_ns
+        for index, kind, at, end, header, sequence, flags, version, ident in zip(
+            singles.index,
+            singles.kind,
+            singles.at,
+            singles.end,
+            singles.header,
+            singles.sequence,
+            singles.flags,
+            singles.version,
+            singles.ident,
+            strict=True,
+        ):
+            now_ns = int(times[index])
+            number = first + index
+            if kind == 0:
+                whole = self._slow.packet(bytes(view[at:end]), version, now_ns)
+                if whole is not None:
+                    self._slow_packet(number, now_ns, whole, taker)
+                continue
+            source, destination, ports = _addresses(view, header, version)
+            if kind == UDP:
+                origin = Origin(
+                    number, now_ns / 1e9, host_text(source), ports >> 16, host_text(destination), ports & 0xFFFF
+                )
+                taker.datagram(origin, bytes(view[at:end]), ident, bool(flags))
+            else:
+                direction = (source, destination, ports)
+                payload = bytes(view[at:end]) if end > at else b""
+                self._segment(number, now_ns / 1e9, direction, sequence, flags, payload, taker)
+
+    def _slow_packet(self, number: int, now_ns: int, whole: IpPacket, taker: Taker) -> None:
+        """A datagram that came whole out of the slow path."""
+        payload = whole.payload
+        if len(payload) < 8:
+            return
+        source_port, destination_port, length = struct.unpack_from("!HHH", payload)
+        if whole.protocol == UDP:
+            body = payload[8 : length if length >= 8 else None]
+            if len(body) >= 12 and body[0] >> 6 == 2:
+                if not 192 <= body[1] <= 223:
+                    self._extra.append((number, now_ns, whole, body))
+            elif len(body) >= 16:
+                source, destination = host_text(whole.source), host_text(whole.destination)
+                origin = Origin(number, now_ns / 1e9, source, source_port, destination, destination_port)
+                taker.datagram(origin, body, whole.ident, False)
+        elif whole.protocol == TCP and len(payload) >= 20:
+            source_port, destination_port, sequence, _, offset, flags = _TCP_HEADER.unpack_from(payload)
+            direction = (whole.source, whole.destination, source_port << 16 | destination_port)
+            body = payload[(offset >> 4) * 4 :]
+            self._segment(number, now_ns / 1e9, direction, sequence, flags, body, taker)
+
+    def _segment(
+        self, number: int, time: float, direction: Direction, sequence: int, flags: int, payload: bytes, taker: Taker
+    ) -> None:
+        self._last = (number, time)
+        pieces = self._tcp.segment(direction, sequence, flags, payload)
+        if pieces:
+            self._hand_on(number, time, direction, pieces, taker)
+
+    def _hand_on(self, number: int, time: float, direction: Direction, pieces: list[Piece], taker: Taker) -> None:
+        source, destination, ports = direction
+        origin = Origin(number, time, host_text(source), ports >> 16, host_text(destination), ports & 0xFFFF)
+        wanted = False
+        for piece in pieces:
+            useful = taker.segment(origin, piece.payload, piece.missing)
+            if useful and piece.missing > 0:
+                self._note(
+                    number,
+                    f"{piece.missing} bytes of the TCP stream {origin.source}:{origin.source_port} to "
+                    f"{origin.destination}:{origin.destination_port} are missing; reading went on at the next message",
+                )
+            wanted = wanted or useful
+        if not wanted:
+            self._tcp.unwanted(direction)
+
+    def _extra_columns(self) -> RtpColumns:
+        """The RTP packets that came through the slow path."""
+        extra, self._extra = self._extra, []
+        bodies = [body for _, _, _, body in extra]
+        lengths = np.array([len(body) for body in bodies], np.int64)
+        fields = np.array([_RTP_HEADER.unpack_from(body) for body in bodies], np.int64)
+        addresses, ports = [], []
+        for _, _, whole, _ in extra:
+            pair = whole.source + whole.destination
+            addresses.append(int.from_bytes(pair, "big") if whole.version == 4 else self.pairs.number(pair))
+            ports.append(struct.unpack_from("!I", whole.payload)[0])
+        return RtpColumns(
+            buffer=np.frombuffer(b"".join(bodies) + bytes(64), np.uint8),
+            packet=np.array([number for number, _, _, _ in extra], np.int64),
+            time_ns=np.array([now for _, now, _, _ in extra], np.int64),
+            addresses=np.array(addresses, np.uint64),
+            ports_ssrc=(np.array(ports, np.uint64) << np.uint64(32)) | fields[:, 4].astype(np.uint64),
+            sequence=fields[:, 2].astype(np.uint16),
+            timestamp=fields[:, 3].astype(np.uint32),
+            second=fields[:, 1].astype(np.uint8),
+            first=fields[:, 0].astype(np.uint8),
+            ident=np.array([whole.ident for _, _, whole, _ in extra], np.uint16),
+            checksum=np.array([struct.unpack_from("!H", whole.payload, 6)[0] for _, _, whole, _ in extra], np.uint16),
+            offset=np.cumsum(lengths) - lengths,
+            length=lengths,
+        )
+
+
+def _addresses(view: memoryview, header: int, version: int) -> tuple[bytes, bytes, int]:
+    """Packed source and destination, and both ports in one number, of a packet without options."""
+    if version == 4:
+        ports = int.from_bytes(view[header + 20 : header + 24], "big")
+        return bytes(view[header + 12 : header + 16]), bytes(view[header + 16 : header + 20]), ports
+    ports = int.from_bytes(view[header + 40 : header + 44], "big")
+    return bytes(view[header + 8 : header + 24]), bytes(view[header + 24 : header + 40]), ports
