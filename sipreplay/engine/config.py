@@ -60,6 +60,16 @@ class EngineConfig:
     max_invite_retrans: int = 5
     max_non_invite_retrans: int = 9
     t2_ms: int = 4000
+    base_cseq: int = 1
+    """First value of [cseq]."""
+    retransmission: bool = True
+    """UDP: retransmit what is sent with `retrans`, and recognise copies of what is received."""
+    auto_answer: bool = False
+    """Answer INFO, NOTIFY, OPTIONS and UPDATE that no step takes with 200 (SIPp -aa)."""
+    default_bye: bool = True
+    """Release the peer of a failed call by BYE, CANCEL or ACK."""
+    abort_unexpected: bool = True
+    """A message that no step takes ends its call as failed; otherwise it is ignored."""
     pid: int = 0
     """What `[pid]`, Call-ID and branch print; 0: the process's own."""
     trace_messages: Path | None = None

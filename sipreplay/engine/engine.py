@@ -1,0 +1,538 @@
+"""The engine: plays one program for many calls. Sans-IO: datagrams, the time and randomness come in, datagrams go out.
+
+Owns the calls, the timer wheel and the order of things inside a call (docs: message processing). Opens nothing, never reads a
+clock, and keeps no reference cycles, because it runs with the garbage collector off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Final
+
+from sipreplay.engine import lifecycle, special, unexpected
+from sipreplay.engine.call import ALIVE, Address, Call, Value
+from sipreplay.engine.config import EngineConfig
+from sipreplay.engine.counters import Counters
+from sipreplay.engine.endpoint import Endpoint
+from sipreplay.engine.failure import CallFailed, FatalError
+from sipreplay.engine.headers import cseq_of, header, top_branch
+from sipreplay.engine.matching import UNEXPECTED, Received, find
+from sipreplay.engine.perform import perform
+from sipreplay.engine.reach import allowed_networks
+from sipreplay.engine.rate import NEVER, Rate, Users
+from sipreplay.engine.render import render
+from sipreplay.engine.steps import INDEX_MASK, MANDATORY, NO_VARIABLE, PAUSE, RECV, SEND, Program, Step
+from sipreplay.engine.variables import as_double, is_set, read
+from sipreplay.engine.wheel import Wheel
+from sipreplay.media.port import MediaPort, NoMedia
+from sipreplay.errors import UsageError
+from sipreplay.scenario.injection import InjectionFile
+from sipreplay.stats.calls import CallStatistics
+
+Send = Callable[[bytes, Address], object]
+
+MEMO_LIMIT: Final = 128
+"""Answers remembered for one state: what peers can send is not bounded, memory is."""
+STEPS_IN_A_TURN: Final = 5000
+"""Steps that a call may do without waiting, before the others get their turn."""
+_STOPPERS: Final = frozenset((b"ACK", b"PRACK", b"CANCEL", b"BYE"))
+_CSEQ_LIMIT: Final = 0xFFFFFFFF
+
+
+def indexes_of(config: EngineConfig, injections: list[InjectionFile]) -> dict[str, dict[str, int]]:
+    """File name to its index, for `lookup`. Raises UsageError for a file that was not given."""
+    out: dict[str, dict[str, int]] = {}
+    for name, field in config.injection_index:
+        source = next((injection for injection in injections if injection.name == name), None)
+        if source is None:
+            raise UsageError(f"-infindex names {name}, but no injection file of that name was given")
+        out[name] = source.index(field)
+    return out
+
+
+class Engine:
+    """One scenario, all its calls. Times are seconds of one monotonic clock; `send` may raise BlockingIOError or OSError."""
+
+    def __init__(
+        self,
+        program: Program,
+        config: EngineConfig,
+        endpoint: Endpoint,
+        send: Send,
+        random: Random,
+        *,
+        media: MediaPort | None = None,
+        injections: Sequence[InjectionFile] = (),
+        now: float = 0.0,
+        wall: float = 0.0,
+        read_file: Callable[[str], bytes] | None = None,
+    ) -> None:
+        self.program = program
+        self.config = config
+        self.endpoint = endpoint
+        self.send = send
+        self.random = random
+        self.media: MediaPort = media or NoMedia(config.media_port)
+        self.injections = list(injections)
+        self.indexes = indexes_of(config, self.injections)
+        self.file_reader = read_file
+        self.steps = program.steps
+        self.end = len(program.steps)
+        self.client = program.client
+        self.destination: Address | None = (endpoint.remote_ip, endpoint.remote_port) if endpoint.remote_ip else None
+        self.retransmits = endpoint.transport == "UDP" and config.retransmission
+        self.t2_s = config.t2_ms / 1000.0
+        self.counters = Counters(program)
+        self.totals: CallStatistics = self.counters.statistics
+        self.calls: dict[bytes, Call] = {}
+        self.dead: deque[Call] = deque()
+        self.memo: list[dict[bytes, int]] = [{} for _ in range(self.end + 1)]
+        self.wheel = Wheel()
+        self.globals: list[Value] = [None] * program.global_variables
+        self.user_tables: dict[int, list[Value]] = {}
+        self.started = now
+        self.wall_offset = wall - now
+        self.stopped_now = False
+        self.dynamic_id = 10000
+        self.call_id_head = b""
+        self.call_id_tail = b"-%d@%s" % (endpoint.pid, endpoint.local_ip.encode())
+        self.allowed = allowed_networks(config.allow_net, endpoint.remote_ip)
+        self.call_number = 0
+        self.created = 0
+        self.rate: Rate | None = None
+        self.users: Users | None = None
+        self.limit = 0
+        self.stop_creating_at = NEVER
+        self.time_out_at = NEVER
+        self.timed_out = False
+        self.stopping = False
+        self.on_rtd: Callable[[str, float, float], None] | None = None
+        """Called with (name, milliseconds, wall time) for each response time, if set."""
+        self.on_warning: Callable[[str], None] | None = None
+        self.on_log: Callable[[str], None] | None = None
+        for name, text in config.set_variables.items():
+            self.globals[program.global_names[name] & INDEX_MASK] = text.encode("utf-8", "surrogateescape")
+
+    # What the outside asks.
+
+    def start(self, now: float) -> None:
+        """Begin: run `<init>`, and from now on calls are due."""
+        lifecycle.begin(self, now)
+
+    def stop_gracefully(self, now: float) -> None:
+        """No new calls; open ones go on to their end."""
+        self.stopping = True
+
+    def abort(self, now: float) -> None:
+        """No new calls; open ones are released by BYE, CANCEL or ACK and count as failed."""
+        self.stopping = True
+        for call in [call for call in self.calls.values() if call.state == ALIVE]:
+            unexpected.forced(self, call, now)
+
+    def set_rate(self, rate_cps: float, now: float) -> None:
+        """Another rate of calls a second from now on."""
+        if self.rate is not None:
+            self.rate.change(rate_cps, now)
+
+    def done(self, now: float) -> bool:
+        """Whether all is over: nothing will start, nothing is open."""
+        if self.totals.current > 0:
+            return False
+        if self.stopping or now >= self.time_out_at:
+            return True
+        if self.config.calls is not None and self.created >= self.config.calls:
+            return True
+        return self.client and now >= self.stop_creating_at
+
+    @property
+    def statistics(self) -> CallStatistics:
+        """Cumulative statistics, up to date. The object goes on changing."""
+        return self.counters.snapshot()
+
+    def start_next(self, now: float) -> bool:
+        """Start the next call if one is due; whether one was due. Call it until it says no."""
+        rate = self.rate
+        if rate is None:
+            return self.users is not None and lifecycle.start_user(self, now)
+        due = rate.next_due
+        if now < due or not self.may_create(now):
+            return False
+        rate.taken()
+        if self.limit and self.totals.current >= self.limit:
+            self.totals.not_started += 1
+            return True
+        lifecycle.place_call(self, now, due)
+        return True
+
+    def may_create(self, now: float) -> bool:
+        """Whether calls may still be created."""
+        if self.stopping or now >= self.stop_creating_at or now >= self.time_out_at:
+            return False
+        return self.config.calls is None or self.created < self.config.calls
+
+    def advance(self, now: float) -> float | None:
+        """Do what is due and say when something is due next (a time of the same clock); None if nothing is planned."""
+        wheel = self.wheel
+        tick = int(now * 1000.0)
+        while wheel.keys and wheel.keys[0] <= tick:
+            for call in wheel.pop():
+                self._fire(call, now)
+        dead = self.dead
+        while dead and dead[0].dead_until <= now:
+            lifecycle.bury(self, dead.popleft(), now)
+        if now >= self.time_out_at and not self.stopping:
+            self.timed_out = self.stopping = True
+        due = wheel.keys[0] / 1000.0 if wheel.keys else NEVER
+        if self.may_create(now):
+            if self.rate is not None:
+                due = min(due, self.rate.next_due, self.stop_creating_at)
+            elif self.users is not None and self.users.free:
+                due = now
+        due = min(due, self.time_out_at if not self.stopping else NEVER)
+        return None if due == math.inf else due
+
+    def receive(self, data: bytes, address: Address | None, now: float) -> None:
+        """Take one message. `address` is where it came from; None if it does not matter (a client's)."""
+        start = data.find(b"\nCall-ID: ")
+        call = self.calls.get(data[start + 10 : data.find(b"\r", start)]) if start > 0 else None
+        if call is None or data.find(b"\r\n\r\n", 0, start) >= 0:
+            call = lifecycle.locate(self, data, address, now)
+            if call is None:
+                return
+        if call.state != ALIVE:
+            lifecycle.dead_call(self, call, data, now)
+            return
+        if self.retransmits:
+            if data == call.trigger:
+                self._repeat(call, data, now)
+                return
+            if data == call.fresh:
+                self.counters.retransmissions[call.last_recv_index] += 1
+                return
+        self.process(call, data, now)
+
+    # Inside a call.
+
+    def process(self, call: Call, data: bytes, now: float) -> None:
+        """A message of a live call that is not a copy: find its step."""
+        if data.startswith(b"SIP/2.0 "):
+            at = data.find(b"\nCSeq: ") + 7
+            space = data.find(b" ", at)
+            stop = data.find(b"\r", at)
+            if at < 7 or not 0 < space < stop:
+                key = data[8:11] + cseq_of(data)[1]
+            else:
+                key = data[8:11] + data[space + 1 : stop]
+            call.last_response = data
+            if call.more is not None and call.more.branches:
+                key = b"%s %d" % (key, call.more.branches.get(top_branch(data), -1))
+            response = True
+        else:
+            key = data[: data.find(b" ")]
+            response = False
+            if (key == b"ACK" or key == b"INVITE") and not special.sequence(self, call, key, data, now):
+                return
+        found = self.memo[call.index].get(key)
+        if found is None:
+            found = self._search(call, key, response)
+        if data.find(b"\nTo: ") < 0 and not header(data, b"To"):
+            found = UNEXPECTED
+        if found < 0:
+            special.unmatched(self, call, found, data, now)
+            return
+        self.accept(call, self.steps[found], key, response, data, now)
+
+    def _search(self, call: Call, key: bytes, response: bool) -> int:
+        """The exact search, its answer remembered for this state."""
+        if response:
+            code = int(key[:3]) if key[:3].isdigit() else 0
+            method, _, transaction = key[3:].partition(b" ")
+            received = Received(b"", code, method, int(transaction) if transaction else -1)
+            found = find(self.steps, call.index, received) if code else UNEXPECTED
+        else:
+            found = find(self.steps, call.index, Received(key, 0, b"", -1))
+        memo = self.memo[call.index]
+        if len(memo) < MEMO_LIMIT:
+            memo[key] = found
+        return found
+
+    def accept(self, call: Call, step: Step, key: bytes, response: bool, data: bytes, now: float) -> None:
+        """The message is this step's: count, act, remember, go on."""
+        index = step.index
+        if step.lost and self.random.random() < step.lost:
+            self.counters.lost[index] += 1
+            return
+        if step.booked:
+            self._book(call, step, now)
+        self.counters.messages[index] += 1
+        if not step.plain_after and not special.before(self, call, step, response, data, now):
+            return
+        if response:
+            if call.retrans_due and index > call.last_send_index:
+                if key[0] == 0x31 and not key.startswith(b"INVITE", 3):
+                    call.retrans_delay = self.t2_s
+                    call.retrans_due = now + self.t2_s
+                else:
+                    call.retrans_due = 0.0
+            if call.invite_at > 0.0 and key[0] <= 0x32:
+                self._answered(call, key, now)
+        else:
+            if call.retrans_due and key in _STOPPERS and index > call.last_send_index:
+                call.retrans_due = 0.0
+            number = special.cseq_number(data)
+            if number > call.cseq:
+                call.cseq = number
+        if self.program.learns_sdp and not step.ignore_sdp:
+            special.learn_sdp(self, call, response, key, data)
+        if not step.advance_state:
+            return
+        call.last_received = call.fresh = data
+        call.last_recv_index = index
+        call.headers = None
+        if step.branches:
+            if step.optional != MANDATORY and step.test != NO_VARIABLE and not is_set(read(self, call, step.test)):
+                return
+            call.index = self.branch_of(call, step)
+        else:
+            call.index = step.following
+        call.paused_until = 0.0
+        call.recv_due = 0.0
+        self.run(call, now)
+
+    def _answered(self, call: Call, key: bytes, now: float) -> None:
+        """Setup and ringing times of a client's INVITE."""
+        if not key.startswith(b"INVITE", 3):
+            return
+        if key[0] == 0x32:
+            call.ack_pending = True
+            self.counters.setup_time.add(int((now - call.invite_at) * 1_000_000))
+            call.invite_at = -1.0
+        elif key[1] == 0x38 and not call.rang:
+            call.rang = True
+            self.counters.ring_time.add(int((now - call.invite_at) * 1_000_000))
+
+    def run(self, call: Call, now: float) -> None:
+        """Go on from the call's step until it waits for something or ends."""
+        try:
+            self._run(call, now)
+        except CallFailed as failed:
+            lifecycle.fail(self, call, now, failed.reason, failed.text)
+
+    def _run(self, call: Call, now: float) -> None:
+        steps = self.steps
+        for _ in range(STEPS_IN_A_TURN):
+            index = call.index
+            if index >= self.end:
+                lifecycle.finish(self, call, now)
+                return
+            step = steps[index]
+            if step.condexec != NO_VARIABLE and is_set(read(self, call, step.condexec)) == step.condexec_inverse:
+                call.index = self.branch_of(call, step) if step.branches else step.following
+                continue
+            kind = step.kind
+            if kind == SEND:
+                if call.retrans_due or not self._send(call, step, now):
+                    return
+            elif kind == RECV:
+                if call.more is not None and call.more.queued:
+                    queued = call.more.queued
+                    call.more.queued = b""
+                    self.process(call, queued, now)
+                elif step.timeout_s:
+                    call.recv_due = now + step.timeout_s
+                    self.wheel.schedule(call, call.recv_due)
+                return
+            elif kind == PAUSE:
+                if not call.paused_until:
+                    call.paused_until = now + self._pause(call, step)
+                    self._book(call, step, now)
+                    self.counters.messages[index] += 1
+                    if step.operations:
+                        perform(self, call, step.operations, b"", now)
+                if call.paused_until > now:
+                    self.wheel.schedule(call, call.paused_until)
+                    return
+                call.paused_until = 0.0
+            else:
+                self._book(call, step, now)
+                self.counters.messages[index] += 1
+                call.index = index
+                if step.operations and not perform(self, call, step.operations, b"", now):
+                    lifecycle.fail(self, call, now, "CallRejected", "stopped by the scenario")
+                    return
+            if call.state != ALIVE:
+                return
+            if call.index == index:
+                call.index = self.branch_of(call, step) if step.branches else step.following
+            elif call.index < 0:
+                call.index = -1 - call.index
+        call.extra().resend_due = now
+        self.wheel.schedule(call, now)
+
+    def branch_of(self, call: Call, step: Step) -> int:
+        """Where `next`, `test` and `chance` lead."""
+        if step.test != NO_VARIABLE and not is_set(read(self, call, step.test)):
+            return step.index + 1
+        if step.chance < 1.0 and self.random.random() >= step.chance:
+            return step.index + 1
+        return step.next
+
+    def _pause(self, call: Call, step: Step) -> float:
+        """Length of a pause in seconds."""
+        if step.variable != NO_VARIABLE:
+            return lifecycle.scaled(self, as_double(read(self, call, step.variable)) // 1 / 1000.0)
+        if step.sample is not None:
+            return lifecycle.scaled(self, float(step.sample(self.random)) // 1 / 1000.0)
+        return step.pause_s
+
+    def _send(self, call: Call, step: Step, now: float) -> bool:
+        """Send a step's message; False if the socket refused and the call waits."""
+        template = step.template
+        assert template is not None
+        if step.booked:
+            self._book(call, step, now)
+        if step.uses_cseq:
+            call.cseq = (call.cseq + 1) & _CSEQ_LIMIT
+        data = render(self, call, template, now)
+        index = step.index
+        if step.lost and self.random.random() < step.lost:
+            self.counters.lost[index] += 1
+        else:
+            try:
+                self.send(data, call.address)  # type: ignore[arg-type]
+            except BlockingIOError:
+                return special.congested(self, call, step, now)
+            except OSError as error:
+                raise CallFailed("CannotSendMessage", f"the socket refused the message: {error.strerror}") from None
+        self.counters.messages[index] += 1
+        call.last_sent = data
+        call.last_send_index = index
+        if call.fresh:
+            call.trigger = call.fresh
+            call.trigger_recv_index = call.last_recv_index
+            call.trigger_send_index = index
+            call.fresh = b""
+        if step.retrans_s and self.retransmits:
+            call.retrans_delay = step.retrans_s
+            call.retrans_due = now + step.retrans_s
+            call.retrans_count = 0
+            self.wheel.schedule(call, call.retrans_due)
+        if step.is_invite:
+            if call.invite_at == 0.0:
+                call.invite_at = now
+        elif step.is_ack:
+            call.established = True
+            call.ack_pending = False
+        if step.start_txn >= 0 or template.media_ports or step.operations:
+            special.after_send(self, call, step, data, now)
+        return call.state == ALIVE
+
+    def _repeat(self, call: Call, data: bytes, now: float) -> None:
+        """The message that triggered an answer came again: answer again, keywords evaluated anew."""
+        self.counters.retransmissions[call.trigger_recv_index] += 1
+        step = self.steps[call.trigger_send_index]
+        lost = self.steps[call.trigger_recv_index].lost
+        if not lost or self.random.random() >= lost:
+            self.resend(call, step, now)
+
+    def resend(self, call: Call, step: Step, now: float) -> None:
+        """Build and send a step's message again, outside of the flow."""
+        assert step.template is not None
+        try:
+            self.send(render(self, call, step.template, now), call.address)  # type: ignore[arg-type]
+        except OSError:
+            return
+        self.counters.retransmissions[step.index] += 1
+        self.totals.retransmissions += 1
+
+    def _book(self, call: Call, step: Step, now: float) -> None:
+        """Response times and counters of a step."""
+        if not step.booked:
+            return
+        if step.counter >= 0:
+            self.counters.generic[step.counter] += 1
+        if step.rtd_start >= 0:
+            if call.rtds is None:
+                call.rtds = [call.started] * len(self.program.rtds)
+            call.rtds[step.rtd_start] = now
+        rtd = step.rtd_stop
+        if rtd >= 0 and (step.repeat_rtd or not call.booked_rtds >> rtd & 1):
+            call.booked_rtds |= 1 << rtd
+            elapsed = now - (call.started if call.rtds is None else call.rtds[rtd])
+            self.counters.response_times[rtd].add(int(elapsed * 1_000_000))
+            if self.on_rtd is not None:
+                self.on_rtd(self.program.rtds[rtd], elapsed * 1000.0, self.wall(now))
+
+    # Time.
+
+    def _fire(self, call: Call, now: float) -> None:
+        """A call's time has come, or an entry is left over from something that was cancelled."""
+        if call.state != ALIVE:
+            return
+        if 0.0 < call.retrans_due <= now:
+            special.retransmit(self, call, now)
+        if 0.0 < call.paused_until <= now and call.state == ALIVE:
+            self.counters.loop_lateness.add(int((now - call.paused_until) * 1_000_000))
+            self.run(call, now)
+        elif 0.0 < call.recv_due <= now and call.state == ALIVE:
+            call.recv_due = 0.0
+            special.receive_timeout(self, call, now)
+        more = call.more
+        if more is not None and 0.0 < more.resend_due <= now and call.state == ALIVE:
+            more.resend_due = 0.0
+            self.run(call, now)
+        if call.state == ALIVE:
+            due = min(
+                call.retrans_due or NEVER,
+                call.paused_until or NEVER,
+                call.recv_due or NEVER,
+                (call.more.resend_due if call.more is not None else 0.0) or NEVER,
+            )
+            if due != NEVER:
+                self.wheel.schedule(call, due)
+
+    def tick(self, now: float) -> int:
+        """Milliseconds since the start (SIPp's clock tick)."""
+        return int((now - self.started) * 1000.0)
+
+    def wall(self, now: float) -> float:
+        """Seconds since 1970."""
+        return now + self.wall_offset
+
+    # Small things that texts ask for.
+
+    def user_values(self, user: int) -> list[Value]:
+        """The table of a user's variables."""
+        table = self.user_tables.get(user)
+        if table is None:
+            table = self.user_tables[user] = [None] * self.program.user_variables
+        return table
+
+    def next_dynamic_id(self) -> int:
+        """10000 to 12000 in steps of 4, round and round."""
+        value = self.dynamic_id
+        self.dynamic_id = value + 4 if value + 4 <= 12000 else 10000
+        return value
+
+    def branch(self, call: Call, index: int) -> bytes:
+        """The branch of the message at `index`."""
+        return b"z9hG4bK-%d-%d-%d" % (self.endpoint.pid, call.number, index)
+
+    def media_port_of(self, call: Call) -> int:
+        """The call's own port, allocated on first use. Raises CallFailed if none is free."""
+        return lifecycle.media_port(self, call)
+
+    def read_file(self, path: str) -> bytes:
+        """What [file] prints. Raises FatalError if it may not or cannot be read."""
+        if self.file_reader is None:
+            raise FatalError(f"[file name={path}]: files cannot be read here")
+        return self.file_reader(path)
+
+    def warn(self, text: str) -> None:
+        """Count a warning, and pass it on if somebody listens."""
+        self.totals.warnings += 1
+        if self.on_warning is not None:
+            self.on_warning(text)

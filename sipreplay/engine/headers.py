@@ -1,0 +1,102 @@
+"""Headers of a raw message by SIPp's rules: what [last_*], the To-tag, the route set and challenges are read with.
+
+Works on bytes and looks at the header part only; never parses a message as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+
+_COMPACT = {
+    b"call-id": b"i",
+    b"contact": b"m",
+    b"content-encoding": b"e",
+    b"content-length": b"l",
+    b"content-type": b"c",
+    b"from": b"f",
+    b"to": b"t",
+    b"via": b"v",
+}
+_FOLD = re.compile(rb"\r\n[ \t]+")
+_TAG = re.compile(rb"(?i);[ \t\r\n]*tag[ \t]*=[ \t]*([^;,\s>]+)")
+_BRANCH = re.compile(rb"(?i);[ \t\r\n]*branch[ \t]*=[ \t]*([^;,\s]+)")
+_DIGITS = re.compile(rb"[0-9]{1,10}")
+
+
+def header_values(message: bytes, name: bytes, lowered: bytes = b"") -> list[bytes]:
+    """All values of a header in order, without its name, unfolded. `lowered` is the message in lower case, if known.
+
+    The name is compared without case and must begin a line; compact forms of SIPp's list count as well.
+    """
+    if not lowered:
+        lowered = message.lower()
+    end = message.find(b"\r\n\r\n")
+    if end < 0:
+        end = len(message)
+    lower_name = name.lower()
+    found = _positions(message, lowered, b"\r\n" + lower_name + b":", end)
+    compact = _COMPACT.get(lower_name)
+    if compact is not None:
+        short = _positions(message, lowered, b"\r\n" + compact + b":", end)
+        if short:
+            found = sorted(found + short)
+    return [value for _, value in found]
+
+
+def header(message: bytes, name: bytes) -> bytes:
+    """The first value of a header; b"" if there is none."""
+    values = header_values(message, name)
+    return values[0] if values else b""
+
+
+def _positions(message: bytes, lowered: bytes, needle: bytes, end: int) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    at = lowered.find(needle, 0, end)
+    while at >= 0:
+        start = at + len(needle)
+        stop = message.find(b"\r\n", start)
+        if stop < 0:
+            stop = len(message)
+        if stop < end and message[stop + 2 : stop + 3] in (b" ", b"\t"):
+            while stop < end and message[stop + 2 : stop + 3] in (b" ", b"\t"):
+                stop = message.find(b"\r\n", stop + 2)
+                if stop < 0:
+                    stop = len(message)
+            found.append((at, _FOLD.sub(b" ", message[start:stop]).strip()))
+        else:
+            found.append((at, message[start:stop].strip()))
+        at = lowered.find(needle, start, end)
+    return found
+
+
+def tag_of(message: bytes, name: bytes) -> bytes:
+    """The tag of From or To; b"" if there is none."""
+    value = header(message, name)
+    match = _TAG.search(value, value.find(b">") + 1)
+    return match.group(1) if match else b""
+
+
+def top_branch(message: bytes) -> bytes:
+    """The branch of the top Via; b"" if there is none."""
+    match = _BRANCH.search(header(message, b"Via").split(b",", 1)[0])
+    return match.group(1) if match else b""
+
+
+def cseq_of(message: bytes) -> tuple[int, bytes]:
+    """Number (0 if there is none) and method of CSeq."""
+    number, _, method = header(message, b"CSeq").partition(b" ")
+    match = _DIGITS.match(number)
+    return (int(match.group()) & 0xFFFFFFFF if match else 0), method.strip()
+
+
+def uri_of(value: bytes) -> bytes:
+    """What stands between `<` and `>`; b"" without brackets."""
+    start = value.find(b"<")
+    end = value.find(b">", start)
+    return value[start + 1 : end] if 0 <= start < end else b""
+
+
+def body_of(message: bytes) -> bytes:
+    """What follows the first empty line."""
+    end = message.find(b"\r\n\r\n")
+    return message[end + 4 :] if end >= 0 else b""

@@ -1,0 +1,274 @@
+"""Birth and death of calls: placing, accepting, ending, accounting, and what becomes of messages that belong to no call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sipreplay.engine import abort
+from sipreplay.engine.call import ALIVE, DEAD, Address, Call
+from sipreplay.engine.failure import CallFailed, FatalError
+from sipreplay.engine.headers import header
+from sipreplay.engine.program import scaled_pause
+from sipreplay.engine.rate import Rate, Users
+from sipreplay.engine.render import render
+from sipreplay.engine.perform import perform
+from sipreplay.engine.steps import NO_VARIABLE, RECV, Step
+from sipreplay.engine.variables import is_set, read
+from sipreplay.errors import UsageError
+from sipreplay.stats.calls import FailureExample
+
+if TYPE_CHECKING:
+    from sipreplay.engine.engine import Engine
+
+INIT_CALL_ID = b"///main-init"
+INIT_STEPS = 10_000
+_AUTOMATIC = (b"INFO", b"NOTIFY", b"OPTIONS", b"UPDATE")
+
+
+def begin(engine: Engine, now: float) -> None:
+    """Run `<init>`, open the shared media port, plan the first call."""
+    config = engine.config
+    program = engine.program
+    engine.started = now
+    if program.client and engine.destination is None:
+        raise UsageError("this scenario places calls: a remote host is needed")
+    if config.users is not None and not program.client:
+        raise UsageError("--users needs a scenario that places calls")
+    if program.shared_media and program.media_kinds:
+        engine.media.shared(engine.endpoint.media_port)
+    if program.init:
+        _run_init(engine, now)
+    if config.duration_s is not None:
+        engine.stop_creating_at = now + config.duration_s
+    if config.timeout_s:
+        engine.time_out_at = now + config.timeout_s
+    if not program.client:
+        return
+    if config.users is not None:
+        engine.users = Users(config.users, now)
+        return
+    engine.rate = Rate(config.rate_cps, now)
+    engine.limit = default_limit(engine) if config.limit is None else config.limit
+
+
+def default_limit(engine: Engine) -> int:
+    """SIPp's: three times the calls that the rate starts during one scenario (at least a second), at least 1."""
+    length_s = max(1.0, engine.config.pause_ms / 1000.0, engine.program.length_s)
+    return max(1, int(3 * engine.config.rate_cps * length_s))
+
+
+def _run_init(engine: Engine, now: float) -> None:
+    """The steps of `<init>` as a call of their own that leaves no trace."""
+    init = engine.program.init
+    call = Call(INIT_CALL_ID, 0, None, now)
+    for _ in range(INIT_STEPS):
+        if call.index >= len(init):
+            return
+        step = init[call.index]
+        index = call.index
+        skipped = step.condexec != NO_VARIABLE and is_set(read(engine, call, step.condexec)) == step.condexec_inverse
+        if not skipped:
+            perform(engine, call, step.operations, b"", now)
+        if call.index < 0:
+            call.index = -1 - call.index
+        elif call.index == index:
+            call.index = engine.branch_of(call, step) if step.branches else step.following
+    raise FatalError(f"<init> does not end ({engine.program.file})")
+
+
+def scaled(engine: Engine, seconds: float) -> float:
+    """A pause with the run's factor and bound."""
+    return scaled_pause(engine.config, seconds)
+
+
+# Birth.
+
+
+def place_call(engine: Engine, now: float, due: float, user: int = 0) -> None:
+    """Start an outgoing call that was due at `due`."""
+    engine.counters.start_lateness.add(int((now - due) * 1_000_000))
+    engine.call_number = number = engine.call_number + 1
+    call_id = engine.call_id_head + b"%d" % number + engine.call_id_tail
+    call = Call(call_id, number, engine.destination, now)
+    call.cseq = engine.config.base_cseq - 1
+    call.user = user
+    totals = engine.totals
+    totals.outgoing += 1
+    _open(engine, call, now)
+
+
+def _open(engine: Engine, call: Call, now: float) -> None:
+    totals = engine.totals
+    engine.created += 1
+    engine.calls[call.call_id] = call
+    totals.current += 1
+    if totals.current > totals.peak:
+        totals.peak = totals.current
+    if engine.injections:
+        random = engine.random
+        call.lines = [source.line(call.user, random.random()) for source in engine.injections]
+    if engine.program.auto_media:
+        try:
+            media_port(engine, call)
+        except CallFailed as failed:
+            fail(engine, call, now, failed.reason, failed.text)
+            return
+    if engine.program.client or engine.steps[0].kind != RECV:
+        engine.run(call, now)
+
+
+def start_user(engine: Engine, now: float) -> bool:
+    """Start the call of a user that is free; whether there was one."""
+    users = engine.users
+    if users is None or not users.free or not engine.may_create(now):
+        return False
+    user = users.free.pop()
+    place_call(engine, now, users.since if users.since > engine.started else now, user)
+    return True
+
+
+def locate(engine: Engine, data: bytes, address: Address | None, now: float) -> Call | None:
+    """The call a message belongs to, by the whole rule; a new call for a server; None if the message ends here."""
+    if data.find(b"SIP/2.0") < 0:
+        if data.strip(b"\r\n\0"):
+            engine.warn(f"not SIP, discarded: {data[:60]!r}")
+        return None
+    call_id = header(data, b"Call-ID")
+    if not call_id:
+        engine.warn(f"no Call-ID, discarded: {data[:60]!r}")
+        return None
+    if b"///" in call_id:
+        call_id = call_id.partition(b"///")[2]
+    call = engine.calls.get(call_id)
+    if call is not None:
+        return call
+    if engine.client or address is None or not _accepts(engine, now):
+        _out_of_call(engine, data, address, now)
+        return None
+    engine.call_number += 1
+    call = Call(call_id, engine.call_number, address, now)
+    call.cseq = engine.config.base_cseq - 1
+    engine.totals.incoming += 1
+    _open(engine, call, now)
+    return call if call.state == ALIVE else None
+
+
+def _accepts(engine: Engine, now: float) -> bool:
+    """A server takes new calls until it is told to stop or has had all of them."""
+    if engine.stopping or now >= engine.time_out_at:
+        return False
+    return engine.config.calls is None or engine.created < engine.config.calls
+
+
+def _out_of_call(engine: Engine, data: bytes, address: Address | None, now: float) -> None:
+    if engine.config.auto_answer and address is not None and data.startswith(_AUTOMATIC):
+        answer_once(engine, data, address, now)
+        return
+    engine.totals.out_of_call += 1
+    engine.warn(f"no call for: {data[:60]!r}")
+
+
+def answer_once(engine: Engine, data: bytes, address: Address, now: float) -> None:
+    """200 to a request outside of any call."""
+    call = Call(header(data, b"Call-ID"), 0, address, now)
+    call.last_received = data
+    try:
+        engine.send(render(engine, call, engine.program.default_messages["200"], now), address)
+    except OSError:
+        return
+    engine.totals.auto_answered += 1
+
+
+# Death.
+
+
+def finish(engine: Engine, call: Call, now: float) -> None:
+    """The end of the scenario: success, unless an action's check failed on the way."""
+    if call.failure:
+        step = engine.steps[min(call.index, engine.end) - 1]
+        account(engine, call, call.failure, "a check of the scenario failed", step, "")
+        end(engine, call, now, f"failed: {call.failure}")
+        return
+    engine.totals.successful += 1
+    end(engine, call, now, "successful")
+
+
+def fail(
+    engine: Engine,
+    call: Call,
+    now: float,
+    reason: str,
+    text: str,
+    *,
+    step: Step | None = None,
+    got: str = "",
+    release: bool = True,
+) -> None:
+    """The call failed here: count it, release the peer (`release`), forget it."""
+    if call.state != ALIVE:
+        return
+    if step is None:
+        step = engine.steps[min(call.index, engine.end - 1)]
+    account(engine, call, reason, text, step, got)
+    engine.warn(f"call {call.call_id.decode('latin-1')}: {text} (step {step.index}, {step.expected})")
+    if release and engine.config.default_bye:
+        abort.release(engine, call, now)
+    end(engine, call, now, f"failed at index {step.index}")
+
+
+def account(engine: Engine, call: Call, reason: str, text: str, step: Step, got: str) -> None:
+    """Count a failed call, with an example for the first of its kind."""
+    example = FailureExample(
+        reason or "Failed", step.index, step.expected, got or text, call.call_id.decode("latin-1"), note=step.note
+    )
+    engine.counters.failure(reason, example)
+
+
+def end(engine: Engine, call: Call, now: float, reason: str, *, remember: bool = True) -> None:
+    """Close a call: free what it held and remember its Call-ID for a while."""
+    totals = engine.totals
+    totals.current -= 1
+    engine.counters.call_length.add(int((now - call.started) * 1_000_000))
+    call.state = DEAD
+    call.reason = reason
+    more = call.more
+    if more is not None and more.media_port:
+        engine.media.release(call.number, more.media_port)
+    if engine.users is not None and call.user:
+        if not engine.users.free:
+            engine.users.since = now
+        engine.users.free.append(call.user)
+    call.forget()
+    wait_s = engine.config.dead_call_wait_ms / 1000.0
+    if remember and wait_s:
+        call.dead_until = now + wait_s
+        engine.dead.append(call)
+    else:
+        engine.calls.pop(call.call_id, None)
+
+
+def dead_call(engine: Engine, call: Call, data: bytes, now: float) -> None:
+    """A message for a call that has ended: counted, not answered; the call is remembered anew."""
+    engine.totals.dead_call += 1
+    call.dead_until = now + engine.config.dead_call_wait_ms / 1000.0
+    engine.warn(f"dead call {call.call_id.decode('latin-1')} ({call.reason}), received {data[:40]!r}")
+
+
+def bury(engine: Engine, call: Call, now: float) -> None:
+    """Forget a dead call for good, unless messages kept coming."""
+    if call.dead_until > now:
+        engine.dead.append(call)
+    elif engine.calls.get(call.call_id) is call:
+        del engine.calls[call.call_id]
+
+
+def media_port(engine: Engine, call: Call) -> int:
+    """The call's own RTP port, allocated on first use. Raises CallFailed if none is free."""
+    more = call.extra()
+    if not more.media_port:
+        more.media_port = engine.media.allocate(call.number)
+        if not more.media_port:
+            raise CallFailed("OutboundCongestion", "no media port is free")
+    return more.media_port
+
+

@@ -1,0 +1,256 @@
+"""Performs operations (compiled actions) in order. A failed check skips the rest and marks the call; it goes on.
+
+Never sends SIP and ends no call: what must happen to the call is returned or raised.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from sipreplay.engine import steps
+from sipreplay.engine.authentication import verify
+from sipreplay.engine.call import Call
+from sipreplay.engine.failure import CallFailed, FatalError
+from sipreplay.engine.reach import may_reach
+from sipreplay.engine.render import render
+from sipreplay.engine.steps import NO_VARIABLE, Operation, Template
+from sipreplay.engine.variables import as_double, as_text, is_set, parse_double, read, write
+
+if TYPE_CHECKING:
+    from sipreplay.engine.engine import Engine
+
+HEADER_CAP = 2049
+
+
+def perform(engine: Engine, call: Call, operations: list[Operation], subject: bytes, now: float) -> bool:
+    """Do all of them. `subject` is the message that an ereg searches. False if the call is to be stopped.
+
+    Raises CallFailed where the call cannot go on, FatalError where the run cannot.
+    """
+    for operation in operations:
+        kind = operation.kind
+        if kind == steps.EREG:
+            failure = _ereg(engine, call, operation, subject)
+        elif kind == steps.TEST or kind == steps.STRCMP:
+            failure = _compare(engine, call, operation)
+        elif kind == steps.INTERNAL_COMMAND:
+            if operation.name == "stop_call":
+                return False
+            engine.stopping = True
+            engine.stopped_now = engine.stopped_now or operation.name == "stop_now"
+            continue
+        else:
+            _simple(engine, call, operation, now)
+            continue
+        if failure:
+            engine.warn(f"call {call.call_id.decode('latin-1')}: {failure} at step {call.index}")
+            call.failure = failure
+            return True
+    return True
+
+
+def _text(engine: Engine, call: Call, template: Template | None, now: float) -> bytes:
+    return render(engine, call, template, now) if template is not None else b""
+
+
+def _ereg(engine: Engine, call: Call, operation: Operation, subject: bytes) -> str:
+    """Search; "" or the reason of a failed check."""
+    pattern, header_name, occurrence = operation.extra
+    where = operation.name
+    if where == "hdr":
+        found = _header_text(subject, header_name, occurrence, int(operation.number))
+        missing = not found
+    elif where == "body":
+        end = subject.find(b"\r\n\r\n")
+        found = subject[end + 4 :] if end >= 0 else b""
+        missing = end < 0
+    elif where == "var":
+        value = read(engine, call, operation.source)
+        found = as_text(value)
+        missing = not is_set(value)
+    else:
+        found = subject
+        missing = False
+    if missing:
+        return "RegexpHdrNotFound" if operation.check else ""
+    groups = pattern.search(found)
+    if groups is None:
+        return "RegexpDoesntMatch" if operation.check else ""
+    for reference, group in zip(operation.targets, groups, strict=False):
+        if group is not None:
+            write(engine, call, reference, group)
+    return "RegexpShouldntMatch" if operation.check_inverse else ""
+
+
+def _header_text(message: bytes, name: bytes, occurrence: int, flags: int) -> bytes:
+    """What follows the n-th occurrence of a text such as `CSeq:`, to the end of its line; SIPp's substring rule.
+
+    Flags: 1 only at the beginning of a line, 2 without regard to case.
+    """
+    expression = (rb"(?m)^" if flags & 1 else b"") + re.escape(name)
+    matches = re.finditer(expression, message, re.IGNORECASE if flags & 2 else 0)
+    for number, match in enumerate(matches, start=1):
+        if number >= max(1, occurrence):
+            line = message[match.end() : match.end() + HEADER_CAP]
+            return re.split(rb"[\r\n]", line, maxsplit=1)[0]
+    return b""
+
+
+def _compare(engine: Engine, call: Call, operation: Operation) -> str:
+    """`test` and `strcmp`; "" or the reason of a failed check."""
+    value = read(engine, call, operation.source)
+    if operation.kind == steps.STRCMP:
+        left = as_text(value)
+        right = as_text(read(engine, call, operation.source2)) if operation.source2 != NO_VARIABLE else operation.extra
+        result = (left > right) - (left < right)
+        write(engine, call, operation.target, float(result))
+        if operation.check and result:
+            return "StrcmpDoesntMatch"
+        return "StrcmpShouldntMatch" if operation.check_inverse and not result else ""
+    number = as_double(value)
+    other = as_double(read(engine, call, operation.source2)) if operation.source2 != NO_VARIABLE else operation.number
+    holds = {
+        "equal": number == other,
+        "not_equal": number != other,
+        "greater_than": number > other,
+        "less_than": number < other,
+        "greater_than_equal": number >= other,
+        "less_than_equal": number <= other,
+    }[operation.name]
+    write(engine, call, operation.target, holds)
+    if operation.check and not holds:
+        return "TestDoesntMatch"
+    return "TestShouldntMatch" if operation.check_inverse and holds else ""
+
+
+def _operand(engine: Engine, call: Call, operation: Operation) -> float:
+    if operation.source != NO_VARIABLE:
+        return as_double(read(engine, call, operation.source))
+    return operation.number
+
+
+def _simple(engine: Engine, call: Call, operation: Operation, now: float) -> None:
+    """Everything that cannot fail a check."""
+    kind = operation.kind
+    if kind == steps.ASSIGN:
+        write(engine, call, operation.target, _operand(engine, call, operation))
+    elif kind == steps.ARITHMETIC:
+        _arithmetic(engine, call, operation)
+    elif kind == steps.ASSIGN_STRING:
+        write(engine, call, operation.target, _text(engine, call, operation.text, now))
+    elif kind == steps.TO_DOUBLE:
+        number = parse_double(as_text(read(engine, call, operation.source)))
+        if number is None:
+            engine.warn(f"todouble: not a number (call {call.call_id.decode('latin-1')})")
+        else:
+            write(engine, call, operation.target, number)
+    elif kind == steps.TRIM:
+        write(engine, call, operation.target, as_text(read(engine, call, operation.target)).strip())
+    elif kind == steps.INDEX:
+        write(engine, call, operation.target, float(call.index))
+    elif kind == steps.TIME_OF_DAY:
+        wall = engine.wall(now)
+        write(engine, call, operation.targets[0], float(int(wall)))
+        write(engine, call, operation.targets[1], float(int(wall % 1.0 * 1_000_000)))
+    elif kind == steps.JUMP:
+        target = int(_operand(engine, call, operation))
+        if target == call.index or not 0 <= target < engine.end:
+            raise FatalError(f"<jump> at step {call.index} to {target}: no such step, or the same ({engine.program.file})")
+        call.index = -1 - target
+    elif kind == steps.PAUSE_RESTORE:
+        tick = _operand(engine, call, operation)
+        call.paused_until = engine.started + tick / 1000.0 if tick > 0 else 0.0
+    elif kind == steps.LOG:
+        _log(engine, call, operation, now)
+    elif kind == steps.LOOKUP:
+        _lookup(engine, call, operation, now)
+    elif kind == steps.SET_DESTINATION:
+        _set_destination(engine, call, operation, now)
+    elif kind == steps.PLAY:
+        _play(engine, call, operation)
+    elif kind == steps.VERIFY_AUTH:
+        username = _text(engine, call, operation.text, now)
+        password = _text(engine, call, operation.text2, now)
+        write(engine, call, operation.target, verify(call.last_received, username, password))
+    elif kind == steps.COMMAND:
+        command = _text(engine, call, operation.text, now).decode("utf-8", "surrogateescape")
+        subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+
+
+def _arithmetic(engine: Engine, call: Call, operation: Operation) -> None:
+    left = as_double(read(engine, call, operation.target))
+    right = _operand(engine, call, operation)
+    if operation.name == "add":
+        left += right
+    elif operation.name == "subtract":
+        left -= right
+    elif operation.name == "multiply":
+        left *= right
+    elif right == 0.0:
+        engine.warn("divide by zero: the variable keeps its value")
+    else:
+        left /= right
+    write(engine, call, operation.target, left)
+
+
+def _log(engine: Engine, call: Call, operation: Operation, now: float) -> None:
+    text = _text(engine, call, operation.text, now).decode("utf-8", "replace")
+    if operation.name == "error":
+        raise FatalError(f"the scenario stopped the run: {text}")
+    if operation.name == "warning":
+        engine.warn(text)
+    elif engine.on_log is not None:
+        engine.on_log(text)
+
+
+def _lookup(engine: Engine, call: Call, operation: Operation, now: float) -> None:
+    name = _text(engine, call, operation.text, now).decode("utf-8", "surrogateescape")
+    key = _text(engine, call, operation.text2, now).decode("utf-8", "surrogateescape")
+    index = engine.indexes.get(name)
+    if index is None:
+        raise FatalError(f"<lookup>: there is no index of the injection file {name!r}; name it with -infindex")
+    write(engine, call, operation.target, float(index.get(key, -1)))
+
+
+def _set_destination(engine: Engine, call: Call, operation: Operation, now: float) -> None:
+    """Change the call's peer, within the networks that the run may send to; names are not resolved."""
+    host = _text(engine, call, operation.text, now).decode("utf-8", "replace").strip().strip("[]")
+    port_text = _text(engine, call, operation.text2, now).decode("utf-8", "replace").strip()
+    protocol = _text(engine, call, operation.text3, now).decode("utf-8", "replace").strip().upper()
+    transport = engine.endpoint.transport
+    if protocol != transport:
+        raise CallFailed("", f"setdest to {protocol or 'no protocol'}: the call's transport is {transport}")
+    port = int(port_text) if port_text.isdigit() and len(port_text) < 6 else 5060 if not port_text else 0
+    if not 0 < port < 65536:
+        raise CallFailed("", f"setdest: {port_text!r} is not a port")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        if host != engine.endpoint.remote_host:
+            raise CallFailed("", f"setdest: {host!r} is not an address") from None
+        address = ipaddress.ip_address(engine.endpoint.remote_ip)
+    if not may_reach(engine.allowed, address):
+        raise CallFailed("", f"setdest to {address}: outside of the allowed networks (allow it with --allow-net)")
+    if transport == "UDP":
+        call.address = (str(address), port)
+    elif call.address != (str(address), port):
+        raise CallFailed("TcpConnect", "setdest over TCP needs a connection for each call, which is not supported yet")
+
+
+def _play(engine: Engine, call: Call, operation: Operation) -> None:
+    """Start a media file towards the address that the peer's SDP named for its medium."""
+    kind = operation.name
+    more = call.extra()
+    target = more.targets.get(kind)
+    if target is None:
+        engine.warn(f"play_pcap_{kind}: no SDP of the peer gave an address for {kind} (call {call.call_id.decode('latin-1')})")
+        return
+    own, offset = more.sources.get(kind, (engine.program.auto_media, 0))
+    port = (engine.media_port_of(call) if own else engine.endpoint.media_port) + offset
+    more.playing = True
+    if not engine.media.play(call.number, port, int(operation.extra), target[0], target[1]):
+        engine.warn("the media process is behind: a file was not played")
+        call.failure = call.failure or "OutboundCongestion"

@@ -1,0 +1,52 @@
+"""When calls are due: an open loop of calls a second, or a number of users. Knows nothing of what a call is.
+
+Due times follow from the start of the run alone, never from how fast calls end, so that a slow generator or a slow peer shows as
+lateness or as calls not started instead of a silently lower rate.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+NEVER: Final = math.inf
+
+
+class Rate:
+    """Due times of calls since the start or the last change of rate: the first is due 1/rate after it (SIPp's rule)."""
+
+    __slots__ = ("_origin", "next_due", "opened", "rate_cps")
+
+    def __init__(self, rate_cps: float, now: float) -> None:
+        self.rate_cps = rate_cps
+        self.opened = 0
+        self._origin = now
+        self.next_due = NEVER
+        self._plan()
+
+    def taken(self) -> None:
+        """The call that was due is started, or will not be."""
+        self.opened += 1
+        self._plan()
+
+    def change(self, rate_cps: float, now: float) -> None:
+        """Another rate from now on; counting begins again."""
+        self.rate_cps = rate_cps
+        self.opened = 0
+        self._origin = now
+        self._plan()
+
+    def _plan(self) -> None:
+        self.next_due = self._origin + (self.opened + 1) / self.rate_cps if self.rate_cps > 0 else NEVER
+
+
+class Users:
+    """User numbers from 1 that are not in a call. A call is due as long as there is one."""
+
+    __slots__ = ("count", "free", "since")
+
+    def __init__(self, count: int, now: float) -> None:
+        self.count = count
+        self.free = list(range(count, 0, -1))
+        self.since = now
+        """When the next free user became free: what its call's lateness is measured from."""

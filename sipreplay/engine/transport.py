@@ -1,0 +1,101 @@
+"""The one place of the engine that opens sockets: UDP, unconnected, with what the system granted.
+
+Errors are TransportError and say which address and what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+
+from sipreplay.engine.config import EngineConfig
+from sipreplay.errors import TransportError
+
+FIRST_PORT = 5060
+PORTS_TRIED = 60
+_SO_MEMINFO = 55
+_DROPS = 8
+"""Index of the drop counter in SO_MEMINFO (SK_MEMINFO_DROPS)."""
+WANTED_BUFFER = 4 << 20
+
+
+def resolve(host: str, port: int) -> tuple[str, socket.AddressFamily]:
+    """The first numeric address of a host. Raises TransportError."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise TransportError(f"cannot resolve {host}: {error.strerror or error}") from None
+    family, _, _, _, address = found[0]
+    return str(address[0]), family
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    """AF_INET6 for an address with colons."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def open_udp(config: EngineConfig) -> socket.socket:
+    """A bound, non-blocking UDP socket on the configured port, or the first free one from 5060."""
+    return _bound(config, socket.SOCK_DGRAM)
+
+
+def open_listener(config: EngineConfig) -> socket.socket:
+    """The same for TCP, listening."""
+    sock = _bound(config, socket.SOCK_STREAM)
+    sock.listen(1024)
+    return sock
+
+
+def _bound(config: EngineConfig, kind: socket.SocketKind) -> socket.socket:
+    fixed = config.local_port is not None
+    ports = [config.local_port] if config.local_port is not None else range(FIRST_PORT, FIRST_PORT + PORTS_TRIED)
+    sock = socket.socket(family_of(config.local_ip), kind)
+    try:
+        sock.setblocking(False)
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, max(config.buffer_bytes, WANTED_BUFFER))
+        for port in ports:
+            try:
+                sock.bind((config.local_ip.strip("[]"), port))
+            except OSError as error:
+                if fixed or error.errno != errno.EADDRINUSE:
+                    raise TransportError(_bind_text(config, port, error)) from None
+            else:
+                return sock
+        raise TransportError(
+            f"no free port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} on {config.local_ip}; choose one with --port"
+        )
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _bind_text(config: EngineConfig, port: int, error: OSError) -> str:
+    place = f"{config.local_ip}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"port {place} is in use; choose another with --port, or stop what listens there"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{config.local_ip} is not an address of this machine; choose one with --local-ip"
+    return f"cannot open {place}: {error.strerror}"
+
+
+def granted_buffers(sock: socket.socket) -> tuple[int, int]:
+    """Receive and send buffer that the system granted, in bytes (Linux reports twice what it was asked for)."""
+    return (
+        sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2,
+        sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 2,
+    )
+
+
+def dropped_datagrams(sock: socket.socket) -> int:
+    """Datagrams that the kernel dropped because the receive buffer was full; 0 if it does not tell."""
+    try:
+        numbers = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 64)
+    except OSError:
+        return 0
+    count = len(numbers) // 4
+    values = struct.unpack(f"={count}I", numbers[: count * 4])
+    return int(values[_DROPS]) if count > _DROPS else 0

@@ -1,0 +1,92 @@
+"""Messages that no step takes: the scenario's own handler, automatic answers, or the end of the call.
+
+Follows SIPp: `_unexp.main` first, then BYE, CANCEL, PING and (if switched on) INFO, NOTIFY, OPTIONS, UPDATE, then the abort.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sipreplay.engine import abort, lifecycle
+from sipreplay.engine.call import ALIVE, Call
+from sipreplay.engine.steps import NO_VARIABLE
+from sipreplay.engine.variables import as_double, read, write
+
+if TYPE_CHECKING:
+    from sipreplay.engine.engine import Engine
+
+_AUTOMATIC = frozenset((b"INFO", b"NOTIFY", b"OPTIONS", b"UPDATE"))
+
+
+def unexpected(engine: Engine, call: Call, data: bytes, now: float) -> None:
+    """What becomes of a message that does not fit."""
+    if _handled_by_scenario(engine, call, data, now):
+        return
+    config = engine.config
+    step = engine.steps[min(call.index, engine.end - 1)]
+    method = b"" if data.startswith(b"SIP/2.0") else data[: data.find(b" ")]
+    if method in (b"BYE", b"CANCEL"):
+        engine.counters.unexpected[step.index] += 1
+        if not config.abort_unexpected:
+            engine.warn(f"unexpected {method.decode()} ignored (call {call.call_id.decode('latin-1')})")
+            return
+        if config.default_bye:
+            _answer(engine, call, data, now)
+        lifecycle.account(engine, call, "UnexpectedMessage", "", step, shown(data))
+        lifecycle.end(engine, call, now, f"failed at index {step.index}", remember=False)
+        return
+    if method == b"PING" or (method in _AUTOMATIC and config.auto_answer):
+        last, cached = call.last_received, call.headers
+        _answer(engine, call, data, now)
+        call.last_received, call.headers = last, cached
+        engine.totals.auto_answered += 1
+        return
+    engine.counters.unexpected[step.index] += 1
+    if not config.abort_unexpected:
+        engine.warn(f"unexpected {shown(data)} ignored (call {call.call_id.decode('latin-1')})")
+        return
+    call.last_received = data
+    call.headers = None
+    lifecycle.fail(engine, call, now, "UnexpectedMessage", f"unexpected {shown(data)}", step=step, got=shown(data))
+
+
+def _handled_by_scenario(engine: Engine, call: Call, data: bytes, now: float) -> bool:
+    """The label `_unexp.main`, if there is one and the call is not already there."""
+    program = engine.program
+    if program.unexpected_label < 0 or program.unexpected_label >= engine.end:
+        return False
+    back = program.unexpected_return
+    if back != NO_VARIABLE:
+        if as_double(read(engine, call, back)) != 0.0:
+            return False
+        write(engine, call, back, float(call.index))
+    if program.unexpected_pause != NO_VARIABLE:
+        paused = (call.paused_until - engine.started) * 1000.0 if call.paused_until else 0.0
+        write(engine, call, program.unexpected_pause, paused)
+    call.paused_until = 0.0
+    call.recv_due = 0.0
+    call.extra().queued = data
+    call.index = program.unexpected_label
+    engine.run(call, now)
+    return True
+
+
+def _answer(engine: Engine, call: Call, data: bytes, now: float) -> None:
+    """200 to a request."""
+    call.last_received = data
+    call.headers = None
+    abort.default(engine, call, "200", now)
+
+
+def forced(engine: Engine, call: Call, now: float) -> None:
+    """The run ends before this call does."""
+    if call.state == ALIVE:
+        lifecycle.fail(engine, call, now, "", "the run was stopped", got="the run was stopped")
+
+
+def shown(data: bytes) -> str:
+    """A message in a word or two: `404 Not Found`, `BYE`."""
+    line = data.partition(b"\r\n")[0]
+    if line.startswith(b"SIP/2.0 "):
+        return line[8:60].decode("utf-8", "replace")
+    return line.partition(b" ")[0][:40].decode("utf-8", "replace")
