@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from sipreplay.analysis.model import Analysis
 from sipreplay.report import style
 from sipreplay.report.graph_layout import columns_of
 from sipreplay.report.words import clip, count, plural, printable
+
+if TYPE_CHECKING:
+    import networkx
 
 MAX_NODES = 120
 BOX = 196
@@ -57,53 +60,29 @@ class GraphEdge:
         return ", ".join(parts) + (", ..." if len(ranked) > 3 else "")
 
 
-def graph_of(analysis: Analysis) -> tuple[list[GraphNode], list[GraphEdge]]:
-    """Hosts as nodes (addresses, where a host talks to itself), dialogs and streams as edges."""
-    alone = {d.caller.host for d in analysis.dialogs if d.caller.host == d.callee.host}
-
-    def name(host: str, port: int) -> str:
-        return f"{host}:{port}" if host in alone else host
-
-    nodes: dict[str, GraphNode] = {}
+def elements(graph: networkx.MultiDiGraph) -> tuple[list[GraphNode], list[GraphEdge]]:
+    """The actors of a call graph (`analysis.graph.call_graph`), and what they exchange, counted by kind and codec."""
     edges: dict[tuple[str, str, bool], GraphEdge] = {}
-    sides: dict[str, set[str]] = {}
-
-    def add(source: str, target: str, what: str, media: bool) -> None:
+    roles: dict[str, set[str]] = {}
+    for source, target, data in graph.edges(data=True):
+        media = data["type"] == "stream"
+        what = f"RTP {data['codec']}".strip() if media else data["kind"]
         edge = edges.setdefault((source, target, media), GraphEdge(source, target, {}, media))
         edge.counts[what] = edge.counts.get(what, 0) + 1
+        if not media:
+            roles.setdefault(source, set()).add("caller")
+            roles.setdefault(target, set()).add("registrar" if what == "register" else "callee")
+    nodes = []
+    for ident, data in graph.nodes(data=True):
+        role = " and ".join(sorted(roles.get(ident, ()))) or "media only"
+        detail = ", ".join(part for part in (role, printable(data.get("agent", ""))) if part)
+        nodes.append(GraphNode(ident, data["label"], detail, list(data["addresses"])))
+    return nodes, list(edges.values())
 
-    for dialog in analysis.dialogs:
-        pair = [name(*dialog.caller), name(*dialog.callee)]
-        for node, address, side in zip(pair, (dialog.caller, dialog.callee), ("caller", "callee"), strict=True):
-            made = nodes.setdefault(node, GraphNode(node, node))
-            if str(address) not in made.addresses:
-                made.addresses.append(str(address))
-            sides.setdefault(node, set()).add(side)
-        add(pair[0], pair[1], dialog.kind, False)
-        for message in dialog.messages[:6]:
-            node = name(*message.source)
-            agent = message.message.get("User-Agent") or message.message.get("Server")
-            if agent and node in nodes and not nodes[node].detail:
-                nodes[node].detail = clip(printable(agent.strip()), 60)
-    by_id = {dialog.id: dialog for dialog in analysis.dialogs}
-    for stream in analysis.streams:
-        ends = [name(*stream.source), name(*stream.destination)]
-        owner = by_id.get(stream.dialog) if stream.dialog is not None else None
-        if owner is not None and stream.from_caller is not None:
-            way = (owner.caller, owner.callee) if stream.from_caller else (owner.callee, owner.caller)
-            known = (stream.source, stream.destination)
-            # Signalling and media of one host belong to one box, whatever their ports.
-            ends = [
-                name(*side) if side.host == address.host else end
-                for side, address, end in zip(way, known, ends, strict=True)
-            ]
-        for end in ends:
-            nodes.setdefault(end, GraphNode(end, end, "media"))
-        add(ends[0], ends[1], f"RTP {stream.codec}".strip(), True)
-    for node, seen in sides.items():
-        role = "caller and callee" if len(seen) > 1 else next(iter(seen))
-        nodes[node].detail = ", ".join(part for part in (role, nodes[node].detail) if part)
-    return list(nodes.values()), list(edges.values())
+
+def graph_svg(graph: networkx.MultiDiGraph) -> str:
+    """The picture of a call graph."""
+    return callgraph_svg(*elements(graph))
 
 
 Curve = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sipreplay.analysis.graph import Actors
+from sipreplay.analysis.ladder import ladder_of
 from sipreplay.analysis.model import Address, Analysis, Call, CapturedMessage, HopDialog, Stream
 from sipreplay.report.words import clip, count, printable
 from sipreplay.sip.message import Message
@@ -28,7 +30,6 @@ class Column:
     role: str = ""
     agent: str = ""
     """User-Agent or Server it named."""
-    by_host: bool = True
 
     @property
     def label(self) -> str:
@@ -93,55 +94,64 @@ def style_of(message: Message) -> str:
 
 
 def call_ladder(analysis: Analysis, call: Call) -> Ladder:
-    """The ladder of a call: all its dialogs and the streams tied to them."""
-    dialogs = sorted((analysis.dialog(ident) for ident in call.dialogs), key=lambda d: (d.first, d.hop, d.id))
-    wanted = set(call.dialogs)
-    streams = [stream for stream in analysis.streams if stream.dialog in wanted]
-    return build_ladder(dialogs, streams, title=f"Call {call.id}")
-
-
-def build_ladder(dialogs: Sequence[HopDialog], streams: Sequence[Stream] = (), title: str = "") -> Ladder:
-    """The ladder of some hop-dialogs and streams. Messages stand in time order, as captured where times are equal."""
-    entries = [(message, dialog) for dialog in dialogs for message in dialog.messages]
-    entries.sort(key=lambda entry: (entry[0].time, entry[0].capture, entry[0].packet))
-    columns, place = _columns(dialogs, (message for message, _ in entries))
-    ladder = Ladder(title, columns, [], entries[0][0].time if entries else 0.0)
+    """The ladder of a call: all its dialogs and the streams tied to them, in causal order."""
+    found = ladder_of(analysis, call)
+    dialogs = [analysis.dialog(ident) for ident in call.dialogs]
     by_id = {dialog.id: dialog for dialog in dialogs}
-    rows, ladder.left_out = _message_rows(entries, place)
-    rows += [row for stream in streams if (row := _stream_row(stream, by_id, columns, place)) is not None]
-    rows.sort(key=lambda row: row.time)
-    if streams and not entries:
-        ladder.start = min(stream.first for stream in streams)
-    ladder.rows = rows
+    columns, place = _columns(dialogs, found.columns)
+    start = min((row.time for row in found.rows), default=0.0)
+    ladder = Ladder(f"Call {call.id}", columns, [], start)
+    first: dict[tuple[object, ...], Row] = {}
+    for index, entry in enumerate(found.rows):
+        if entry.captured is not None and _fold(entry.captured, first):
+            continue
+        row = None
+        if len(ladder.rows) < MAX_ROWS:
+            if entry.stream is not None:
+                row = _stream_row(entry.stream, by_id, columns, place)
+            elif entry.captured is not None:
+                row = _message_row(entry.captured, place)
+        if row is None:
+            ladder.left_out += 1
+            continue
+        row.dialog, row.index = entry.dialog, index
+        ladder.rows.append(row)
+        if entry.captured is not None:
+            first[_identity(entry.captured)] = row
     _name_columns(columns, dialogs, place)
     return ladder
 
 
-def _columns(
-    dialogs: Sequence[HopDialog], messages: Iterable[CapturedMessage]
-) -> tuple[list[Column], dict[Address, int]]:
-    """Lifelines in the order of the hops. A host is one, unless it talks to itself (loopback): then an address is."""
+def _columns(dialogs: Sequence[HopDialog], addresses: Iterable[Address]) -> tuple[list[Column], dict[Address, int]]:
+    """Lifelines in the order of the hops. A host is one, unless it talks to itself (loopback): then an actor is."""
     used: dict[Address, None] = {}
     for dialog in sorted(dialogs, key=lambda d: (d.hop, d.first, d.id)):
         used.setdefault(dialog.caller)
         used.setdefault(dialog.callee)
-    alone = {dialog.caller.host for dialog in dialogs if dialog.caller.host == dialog.callee.host}
-    for message in messages:
-        used.setdefault(message.source)
-        used.setdefault(message.destination)
-        if message.source.host == message.destination.host:
-            alone.add(message.source.host)
+    media = {address for address in addresses if address not in used}
+    for dialog in dialogs:
+        for message in dialog.messages:
+            for address in (message.source, message.destination):
+                used.setdefault(address)
+                media.discard(address)
+    alone = {
+        message.source.host
+        for dialog in dialogs
+        for message in dialog.messages
+        if message.source.host == message.destination.host
+    }
+    actors = Actors(dialogs)
     columns: list[Column] = []
     place: dict[Address, int] = {}
-    hosts: dict[str, int] = {}
+    owners: dict[str, int] = {}
     for address in used:
-        if address.host in hosts and address.host not in alone:
-            place[address] = hosts[address.host]
+        owner = actors.of(address) if address.host in alone else address.host
+        if owner in owners:
+            place[address] = owners[owner]
             columns[place[address]].addresses.append(address)
         elif len(columns) < MAX_COLUMNS:
-            place[address] = len(columns)
-            hosts.setdefault(address.host, len(columns))
-            columns.append(Column([address], by_host=address.host not in alone))
+            place[address] = owners[owner] = len(columns)
+            columns.append(Column([address]))
     return columns, place
 
 
@@ -153,55 +163,60 @@ def _name_columns(columns: list[Column], dialogs: Sequence[HopDialog], place: di
             if column is None:
                 continue
             calls.setdefault(column, set()).add("registrar" if side == "callee" and dialog.kind == "register" else side)
-        for message in dialog.messages:
-            column = place.get(message.source)
-            if column is not None and not columns[column].agent:
-                agent = message.message.get("User-Agent") or message.message.get("Server") or ""
+    relays = {index for index, sides in calls.items() if {"caller", "callee"} <= sides}
+    for dialog in dialogs:
+        for captured in dialog.messages:
+            column = place.get(captured.source)
+            if column is not None and not columns[column].agent and _speaks_for_itself(captured, column in relays):
+                agent = captured.message.get("User-Agent") or captured.message.get("Server") or ""
                 columns[column].agent = clip(printable(agent.strip()), 60)
     for index, sides in calls.items():
         between = {"caller", "callee"} <= sides
         columns[index].role = "between" if between else "/".join(sorted(sides))
 
 
-def _message_rows(
-    entries: Sequence[tuple[CapturedMessage, HopDialog]], place: dict[Address, int]
-) -> tuple[list[Row], int]:
-    rows: list[Row] = []
-    left_out = 0
-    first: dict[tuple[object, ...], Row] = {}
-    for index, (captured, dialog) in enumerate(entries):
-        message = captured.message
-        key = (
-            captured.source,
-            captured.destination,
-            message.is_request,
-            message.method,
-            message.status,
-            message.cseq_number,
-            message.cseq_method,
-            message.branch,
-            message.to_tag,
-        )
-        original = first.get(key)
-        if original is not None and (captured.retransmission or captured.copy):
-            if captured.copy:
-                original.copies += 1
-            else:
-                original.retransmissions += 1
-                original.last_retransmission = captured.time
-            continue
-        source, destination = place.get(captured.source), place.get(captured.destination)
-        if source is None or destination is None or len(rows) >= MAX_ROWS:
-            left_out += 1
-            continue
-        row = _message_row(captured, source, destination)
-        row.dialog, row.index, row.orphan = dialog.id, index, captured.retransmission
-        first[key] = row
-        rows.append(row)
-    return rows, left_out
+def _speaks_for_itself(captured: CapturedMessage, relay: bool) -> bool:
+    """Whether User-Agent or Server name the sender: what a proxy passes on names an endpoint."""
+    if not relay:
+        return True
+    message = captured.message
+    return len(message.get_all("Via")) == 1 if message.is_request else message.status == 100
 
 
-def _message_row(captured: CapturedMessage, source: int, destination: int) -> Row:
+def _identity(captured: CapturedMessage) -> tuple[object, ...]:
+    """Equal for a message, its retransmissions and its copies."""
+    message = captured.message
+    return (
+        captured.source,
+        captured.destination,
+        message.method,
+        message.status,
+        message.cseq_number,
+        message.cseq_method,
+        message.branch,
+        message.to_tag,
+    )
+
+
+def _fold(captured: CapturedMessage, first: dict[tuple[object, ...], Row]) -> bool:
+    """Count a repeated message at the row of its first sending; False if it has none."""
+    if not (captured.retransmission or captured.copy):
+        return False
+    original = first.get(_identity(captured))
+    if original is None:
+        return False
+    if captured.copy:
+        original.copies += 1
+    else:
+        original.retransmissions += 1
+        original.last_retransmission = captured.time
+    return True
+
+
+def _message_row(captured: CapturedMessage, place: dict[Address, int]) -> Row | None:
+    source, destination = place.get(captured.source), place.get(captured.destination)
+    if source is None or destination is None:
+        return None
     message = captured.message
     label = message.method if message.is_request else f"{message.status} {message.reason}".strip()
     return Row(
@@ -217,6 +232,7 @@ def _message_row(captured: CapturedMessage, source: int, destination: int) -> Ro
         notes=_notes(message),
         raw=_raw(captured.data),
         ports=(captured.source.port, captured.destination.port),
+        orphan=captured.retransmission,
     )
 
 

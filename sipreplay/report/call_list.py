@@ -1,0 +1,294 @@
+"""The list of calls and the list of streams that `inspect` shows, as values and as text tables.
+
+Huge captures are capped with a note; the JSON has everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sipreplay.analysis.model import Analysis, Call, HopDialog, Stream
+from sipreplay.report.lines import Line, Span
+from sipreplay.report.tables import Heading, table_lines
+from sipreplay.report.words import clip, count, duration_ms, duration_s, percent, plural, printable
+from sipreplay.sip.address import parse_name_addr
+from sipreplay.sip.syntax import SipSyntaxError
+
+MAX_CALLS = 500
+MAX_STREAMS = 200
+MAX_FILES = 20
+MAX_PROBLEMS = 5
+
+_STATE_STYLES = {
+    "completed": "good",
+    "established": "good",
+    "rejected": "bad",
+    "unanswered": "bad",
+    "cancelled": "warn",
+    "challenged": "warn",
+    "redirected": "warn",
+}
+
+
+@dataclass(slots=True)
+class CallRow:
+    """One call, summed over its hops."""
+
+    id: int
+    method: str
+    from_user: str
+    to_user: str
+    caller: str
+    callee: str
+    hops: int
+    messages: int
+    retransmissions: int
+    state: str
+    final: str
+    """Last final status of the first dialog's initial request, e.g. "486"; "" when there was none."""
+    start: float
+    duration_s: float
+    pdd_ms: float | None
+    setup_ms: float | None
+    streams: list[Stream] = field(default_factory=list)
+
+    @property
+    def codecs(self) -> str:
+        """Codecs of the streams, each once."""
+        return "/".join(dict.fromkeys(printable(s.codec) or "?" for s in self.streams))
+
+    @property
+    def lost(self) -> int:
+        """Lost RTP packets of all streams."""
+        return sum(s.lost for s in self.streams)
+
+    @property
+    def jitter_ms(self) -> float | None:
+        """The worst stream's mean jitter."""
+        return max((s.mean_jitter_ms for s in self.streams), default=None)
+
+    @property
+    def mos(self) -> float | None:
+        """The worst stream's MOS."""
+        return min((s.mos for s in self.streams if s.mos is not None), default=None)
+
+
+def party(value: str | None) -> str:
+    """Who a From or To names: "user@host", or the host alone; what cannot be parsed is shown as it is."""
+    if not value:
+        return ""
+    try:
+        uri = parse_name_addr(value).uri
+    except SipSyntaxError:
+        return clip(printable(value.strip()), 40)
+    uri_text = str(uri)
+    text = uri_text.partition(";")[0].partition("?")[0]
+    for scheme in ("sip:", "sips:", "tel:"):
+        if text.lower().startswith(scheme):
+            text = text[len(scheme) :]
+    return printable(text)
+
+
+def call_row(analysis: Analysis, call: Call, streams: Sequence[Stream]) -> CallRow:
+    """The row of a call; `streams` are those tied to its dialogs."""
+    dialogs = sorted((analysis.dialog(ident) for ident in call.dialogs), key=lambda d: (d.first, d.hop, d.id))
+    first = dialogs[0]
+    chain = [d for d in dialogs if d.call_id == first.call_id and d.kind == first.kind]
+    request = next((m.message for m in first.messages if m.message.is_request), first.messages[0].message)
+    fallback = first.messages[0].message
+    return CallRow(
+        id=call.id,
+        method=first.kind.upper(),
+        from_user=party(request.get("From") or fallback.get("From")),
+        to_user=party(request.get("To") or fallback.get("To")),
+        caller=str(first.caller),
+        callee=str(max(chain, key=lambda d: (d.hop, -d.id)).callee),
+        hops=len(chain),
+        messages=sum(len(d.messages) for d in dialogs),
+        retransmissions=sum(m.retransmission for d in dialogs for m in d.messages),
+        state=_state(dialogs),
+        final=_final(first),
+        start=first.first,
+        duration_s=max(d.last for d in dialogs) - first.first,
+        pdd_ms=first.pdd_ms,
+        setup_ms=first.setup_ms,
+        streams=list(streams),
+    )
+
+
+def _state(dialogs: Iterable[HopDialog]) -> str:
+    """The first dialog's state: what the caller saw."""
+    return next(iter(dialogs)).state or "unknown"
+
+
+def _final(dialog: HopDialog) -> str:
+    finals = [t.final for t in dialog.transactions if t.method.lower() == dialog.kind and t.final is not None]
+    return str(finals[-1].message.status) if finals else ""
+
+
+def call_rows(analysis: Analysis, limit: int | None = None) -> list[CallRow]:
+    """The rows of the first `limit` calls, in order of their start."""
+    by_dialog: dict[int, list[Stream]] = {}
+    for stream in analysis.streams:
+        if stream.dialog is not None:
+            by_dialog.setdefault(stream.dialog, []).append(stream)
+    calls = [call for call in analysis.calls if call.dialogs][:limit]
+    return [call_row(analysis, call, [s for ident in call.dialogs for s in by_dialog.get(ident, ())]) for call in calls]
+
+
+_CALL_HEADINGS = (
+    Heading("call", right=True, keep=True),
+    Heading("method", keep=True),
+    Heading("from", least=10),
+    Heading("to", least=10),
+    Heading("caller", least=15, drop=10),
+    Heading("callee", least=15, drop=9),
+    Heading("hops", right=True, keep=True, drop=3),
+    Heading("msgs", right=True, keep=True),
+    Heading("state", keep=True),
+    Heading("start (UTC)", keep=True, drop=7),
+    Heading("length", right=True, keep=True),
+    Heading("pdd", right=True, keep=True, drop=5),
+    Heading("setup", right=True, keep=True, drop=6),
+    Heading("codec", drop=8, least=8),
+    Heading("lost", right=True, keep=True, drop=4),
+    Heading("jitter", right=True, keep=True, drop=2),
+    Heading("MOS", right=True, keep=True, drop=1),
+)
+
+
+def _call_cells(row: CallRow) -> list[Span]:
+    clock = datetime.fromtimestamp(row.start, UTC).strftime("%H:%M:%S.%f")[:-3]
+    state = (
+        f"{row.state} {row.final}" if row.final and row.state in ("rejected", "redirected", "challenged") else row.state
+    )
+    again = f" ({row.retransmissions}r)" if row.retransmissions else ""
+    media = bool(row.streams)
+    return [
+        (str(row.id), "bold"),
+        (row.method, ""),
+        (row.from_user, ""),
+        (row.to_user, ""),
+        (row.caller, "dim"),
+        (row.callee, "dim"),
+        (str(row.hops), "dim"),
+        (f"{row.messages}{again}", ""),
+        (state, _STATE_STYLES.get(row.state, "")),
+        (clock, "dim"),
+        (duration_s(row.duration_s), ""),
+        ("-" if row.pdd_ms is None else duration_ms(row.pdd_ms), ""),
+        ("-" if row.setup_ms is None else duration_ms(row.setup_ms), ""),
+        (row.codecs or "-", "media"),
+        (count(row.lost) if media else "-", "bad" if row.lost > 0 else ""),
+        (f"{row.jitter_ms:.1f} ms" if row.jitter_ms is not None else "-", ""),
+        (f"{row.mos:.2f}" if row.mos is not None else "-", "warn" if row.mos is not None and row.mos < 3.6 else ""),
+    ]
+
+
+def call_lines(analysis: Analysis, width: int = 160, limit: int = MAX_CALLS) -> list[Line]:
+    """The call list. Past `limit` calls a line says how many more there are."""
+    rows = call_rows(analysis, limit)
+    if not rows:
+        return [[("  no SIP call or transaction found", "warn")]]
+    lines = table_lines(_CALL_HEADINGS, [_call_cells(row) for row in rows], width)
+    return lines + _more(len(analysis.calls) - len(rows), "call")
+
+
+def _more(hidden: int, noun: str) -> list[Line]:
+    if hidden <= 0:
+        return []
+    return [
+        [(f"  and {plural(hidden, f'more {noun}', f'more {noun}s')}: narrow them with --filter, or see --json", "warn")]
+    ]
+
+
+_STREAM_HEADINGS = (
+    Heading("call", right=True, keep=True),
+    Heading("source", least=15),
+    Heading("destination", least=15),
+    Heading("ssrc", keep=True, drop=2),
+    Heading("pt", keep=True, drop=3),
+    Heading("codec"),
+    Heading("packets", right=True, keep=True),
+    Heading("lost", right=True, keep=True),
+    Heading("order", right=True, keep=True, drop=1),
+    Heading("max delta", right=True, keep=True, drop=4),
+    Heading("jitter", right=True, keep=True),
+    Heading("max jitter", right=True, keep=True, drop=5),
+    Heading("MOS", right=True, keep=True),
+    Heading("digits", drop=6),
+)
+
+
+def stream_lines(
+    analysis: Analysis, streams: Sequence[Stream], width: int = 160, limit: int = MAX_STREAMS
+) -> list[Line]:
+    """The stream table: loss, delta and jitter by Wireshark's rules. Past `limit` a line counts the rest."""
+    if not streams:
+        return [[("  no RTP stream found", "dim")]]
+    cells = [_stream_cells(analysis, stream) for stream in streams[:limit]]
+    return table_lines(_STREAM_HEADINGS, cells, width) + _more(len(streams) - limit, "stream")
+
+
+def _stream_cells(analysis: Analysis, stream: Stream) -> list[Span]:
+    call = analysis.dialog(stream.dialog).call if stream.dialog is not None else -1
+    expected = stream.packets - stream.duplicates + stream.lost
+    share = f" ({percent(stream.lost, expected)})" if stream.lost > 0 else ""
+    return [
+        (str(call) if call >= 0 else "-", "bold"),
+        (str(stream.source), ""),
+        (str(stream.destination), ""),
+        (f"0x{stream.ssrc:08x}", "dim"),
+        (",".join(map(str, stream.payload_types)), ""),
+        (printable(stream.codec) or "?", "media"),
+        (count(stream.packets), ""),
+        (f"{count(stream.lost)}{share}", "bad" if stream.lost > 0 else ""),
+        (count(stream.reordered), "warn" if stream.reordered else ""),
+        (f"{stream.max_delta_ms:.1f} ms", ""),
+        (f"{stream.mean_jitter_ms:.2f} ms", ""),
+        (f"{stream.max_jitter_ms:.2f} ms", ""),
+        (f"{stream.mos:.2f}" if stream.mos is not None else "-", "warn" if (stream.mos or 5) < 3.6 else ""),
+        (printable(stream.dtmf), ""),
+    ]
+
+
+def inspect_lines(analysis: Analysis, width: int = 160) -> list[Line]:
+    """All that `inspect` prints without --call: captures, calls, streams."""
+    lines = [*capture_lines(analysis), [], *call_lines(analysis, width)]
+    if analysis.streams:
+        lines += [[], *stream_lines(analysis, analysis.streams, width)]
+    return lines
+
+
+def capture_lines(analysis: Analysis) -> list[Line]:
+    """What was read: files with their packets, what was found, and what could not be used."""
+    lines: list[Line] = []
+    for capture in analysis.captures[:MAX_FILES]:
+        span = ""
+        if capture.first is not None and capture.last is not None:
+            when = datetime.fromtimestamp(capture.first, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            span = f", {duration_s(capture.last - capture.first)} from {when}"
+        kind = f"{capture.format}, {'/'.join(capture.link_types)}" if capture.link_types else capture.format
+        lines.append(
+            [(printable(capture.path), "bold"), (f"  {kind}, {plural(capture.packets, 'packet')}{span}", "dim")]
+        )
+        for problem in capture.problems[:MAX_PROBLEMS]:
+            lines.append([(f"  packet {problem.packet}: {printable(problem.what)}", "warn")])
+        if len(capture.problems) > MAX_PROBLEMS:
+            lines.append([(f"  and {plural(len(capture.problems) - MAX_PROBLEMS, 'more problem')}", "warn")])
+    if len(analysis.captures) > MAX_FILES:
+        lines.append([(f"and {plural(len(analysis.captures) - MAX_FILES, 'more file')}", "dim")])
+    again = sum(m.retransmission for m in analysis.messages)
+    found = [
+        plural(len(analysis.messages), "SIP message"),
+        plural(len(analysis.dialogs), "dialog"),
+        plural(len(analysis.calls), "call"),
+        plural(len(analysis.streams), "RTP stream"),
+    ]
+    extra = [plural(again, "retransmission")] if again else []
+    if analysis.malformed:
+        extra.append(f"{count(analysis.malformed)} malformed")
+    lines.append([("  " + ", ".join(found), ""), ("  " + ", ".join(extra) if extra else "", "warn")])
+    return lines
