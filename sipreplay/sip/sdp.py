@@ -299,7 +299,7 @@ def parse_sdp(body: bytes) -> SessionDescription:
                 direction = attributes[-1].name
     sections = [
         _media(lines, start, stop, connection, direction)
-        for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True)
+        for start, stop in zip(starts, [*starts, len(lines)][1:], strict=True)
     ]
     media = tuple(section for section in sections if section is not None)
     return SessionDescription(lines, newline, origin, name, connection, tuple(attributes), media)
