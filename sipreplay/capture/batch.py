@@ -38,7 +38,7 @@ class Batch:
     time_ns: Int
     """Since the epoch."""
     link: Int | int
-    """Link type (LINKTYPE_ number): one for all, or one a packet; -1 for packets of an interface that cannot be read."""
+    """Link type (LINKTYPE_ number): one for all, or one a packet; -1 where the interface is not known."""
 
     def __len__(self) -> int:
         return len(self.offset)

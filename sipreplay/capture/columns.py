@@ -1,7 +1,7 @@
 """IP, UDP, RTP and TCP headers of a batch as numpy columns.
 
-Owns what is decoded without touching single packets: IPv4 without options and fragments, IPv6 without extension headers.
-The rest is listed for the slow path. Never looks at payloads beyond the RTP header and the first byte.
+Owns what is decoded without touching single packets: IPv4 without options and fragments, IPv6 without extension
+headers. The rest is listed for the slow path. Never looks at payloads beyond the RTP header and the first byte.
 """
 
 from __future__ import annotations
@@ -219,9 +219,7 @@ def _decode_version(
         singles.append((index[pick], kind, place, stop, at[pick], ip["tcp_sequence"][pick], flags, versions, ident))
 
 
-def _rtp_columns(
-    batch: Batch, pairs: Pairs, ip: Any, index: Int, offset: Int, length: Int, version: int
-) -> RtpColumns:
+def _rtp_columns(batch: Batch, pairs: Pairs, ip: Any, index: Int, offset: Int, length: Int, version: int) -> RtpColumns:
     if version == 4:
         addresses = ip["addresses"].astype(np.uint64)
         ident = ip["ident"].astype(np.uint16)

@@ -9,7 +9,18 @@ import numpy as np
 
 from sipreplay.capture.batch import Batch, Bytes, Int
 
-NULL, ETHERNET, RAW_BSD, RAW_OPENBSD, RAW, LOOP, LINUX_SLL, IPV4, IPV6, LINUX_SLL2 = 0, 1, 12, 14, 101, 108, 113, 228, 229, 276
+NULL, ETHERNET, RAW_BSD, RAW_OPENBSD, RAW, LOOP, LINUX_SLL, IPV4, IPV6, LINUX_SLL2 = (
+    0,
+    1,
+    12,
+    14,
+    101,
+    108,
+    113,
+    228,
+    229,
+    276,
+)
 
 NAMES = {
     NULL: "NULL",

@@ -1,7 +1,7 @@
 """The pcapng format: sections, interfaces and the packet blocks of a chunk.
 
-Reads both byte orders (a section each), any time resolution, several interfaces with their own link types, and the three
-packet blocks; skips every other block. Never opens files; the reader hands it bytes.
+Reads both byte orders (a section each), any time resolution, several interfaces with their own link types, and the
+three packet blocks; skips every other block. Never opens files; the reader hands it bytes.
 """
 
 from __future__ import annotations
@@ -84,7 +84,10 @@ class PcapngRecords:
     def problems(self) -> list[tuple[int, str]]:
         """Packet number and text of what was skipped."""
         found = [
-            (first, f"{count} packets of link type {link} ({links.name_of(link)}) skipped; read are {links.supported()}")
+            (
+                first,
+                f"{count} packets of link type {link} ({links.name_of(link)}) skipped; read are {links.supported()}",
+            )
             for link, (first, count) in self._unreadable.items()
         ]
         if self._orphans[1]:

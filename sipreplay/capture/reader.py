@@ -1,7 +1,7 @@
 """Opens capture files and yields their packets in batches, a chunk of memory at a time.
 
-Owns what can go wrong with a file: what makes it unusable is a CaptureError that says what to do; what only ends or thins
-it is a problem in the reader's list, and everything before it is used. Never decodes packets.
+Owns what can go wrong with a file: what makes it unusable is a CaptureError that says what to do; what only ends or
+thins it is a problem in the reader's list, and everything before it is used. Never decodes packets.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Note(NamedTuple):
 
 
 class CaptureReader:
-    """One capture file, or standard input for "-". Iterate `batches()` once; the other members then describe the file."""
+    """One capture file, or standard input for "-". Iterate `batches()` once; the rest then describes the file."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = str(path)
@@ -136,7 +136,7 @@ class CaptureReader:
             return 0
         if not is_pcap(head):
             raise CaptureError(
-                f"{self.path}: not a capture (neither pcap nor pcapng); convert it with editcap or tshark -w, if it is one"
+                f"{self.path}: not a capture (neither pcap nor pcapng); if it is one, convert it with editcap"
             )
         if end < HEADER_BYTES:
             raise CaptureError(f"{self.path}: the file ends inside its header; check that the copy is complete")

@@ -1,7 +1,7 @@
 """A capture's batches, sifted: RTP as columns, and what may be signalling as payloads in capture order.
 
-Joins columns, slow path and TCP directions of one capture. Never decides what is SIP: whoever takes the payloads does, and
-says so, so that TCP directions without SIP are left alone.
+Joins columns, slow path and TCP directions of one capture. Never decides what is SIP: whoever takes the payloads does,
+and says so, so that TCP directions without SIP are left alone.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ MAX_DATAGRAMS = 1024
 """Unfinished datagrams that are kept; the oldest goes first."""
 MAX_FRAGMENTS = 512
 TIMEOUT_NS = 30 * 1_000_000_000
-"""RFC 8200 section 4.5 gives a datagram 60 s, RFC 1122 at most 120 s; captures that miss a fragment are far commoner."""
+"""RFC 8200 section 4.5 gives a datagram 60 s, RFC 1122 at most 120 s; captures that miss one are far commoner."""
 _MAX_DATAGRAM = 65535
 _FRAGMENT = 44
 

@@ -1,4 +1,4 @@
-"""TCP directions put back in order: what arrived twice is dropped, what arrived early waits, what is missing is skipped.
+"""TCP directions put back in order: what came twice is dropped, what came early waits, what is missing is skipped.
 
 Owns one small state a direction, all bounded. Never frames messages and never looks into the bytes.
 """

@@ -364,9 +364,8 @@ class _Batch:
         state.jitter_ms[some[last]] = jitter[last]
         counted = regular[at]
         if counted.any():
-            some, jitter, difference = some[counted], jitter[counted], difference[counted]
-            number = self.number[at][counted]
-            running_mean(state.mean_jitter_ms, state._mean_jitter_n, some, difference, number)
+            some, jitter = some[counted], jitter[counted]
+            running_mean(state.mean_jitter_ms, state._mean_jitter_n, some, jitter, self.number[at][counted])
             segment_max(state.max_jitter_ms, some, jitter)
 
 

@@ -69,7 +69,7 @@ class Reference:
             self.mean_delta = (self.mean_delta * (self.packets - 1) + delta) / self.packets
             if clock:
                 self.max_jitter = max(self.max_jitter, self.jitter)
-                self.mean_jitter = (self.mean_jitter * (self.packets - 1) + difference) / self.packets
+                self.mean_jitter = (self.mean_jitter * (self.packets - 1) + self.jitter) / self.packets
         if in_time:
             self.time = now
         self.noise, self.stop = noise, sequence

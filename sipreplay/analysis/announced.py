@@ -1,0 +1,118 @@
+"""What SDP has announced so far: payload types by address, while a capture is being read.
+
+Needed before dialogs are known, because jitter cannot be computed without a clock. Never ties streams to dialogs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sipreplay.rtp.payload_types import STATIC, TELEPHONE_EVENT, timing_clock
+
+Codecs = tuple[tuple[int, str, int], ...]
+"""(payload type, name, clock rate), ascending."""
+Place = tuple[int, int]
+"""Capture and packet."""
+
+MAX_CHANGES = 256
+"""Of the codecs, or of the call, at one address: later ones are not followed."""
+
+
+class CodecTables:
+    """Sets of codecs, each known by a number, as tables over payload types. Number 0 holds the static types only."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Codecs, int] = {}
+        self._names: list[dict[int, str]] = []
+        self.clock: NDArray[np.int64] = np.zeros((8, 128), np.int64)
+        """[number, payload type]: Hz for jitter, 0 where there is none."""
+        self.event: NDArray[np.bool_] = np.zeros((8, 128), bool)
+        """[number, payload type]: telephone events."""
+        self.number({})
+
+    def number(self, codecs: dict[int, tuple[str, int]]) -> int:
+        """The number of a set; static types need not be in it."""
+        key = tuple(sorted((kind, name, clock) for kind, (name, clock) in codecs.items() if 0 <= kind < 128))
+        known = self._numbers.get(key)
+        if known is not None:
+            return known
+        number = self._numbers[key] = len(self._names)
+        if number >= len(self.clock):
+            self.clock = np.concatenate((self.clock, np.zeros_like(self.clock)))
+            self.event = np.concatenate((self.event, np.zeros_like(self.event)))
+        names = {kind: name for kind, (name, _) in STATIC.items()}
+        for kind, (_, clock) in STATIC.items():
+            self.clock[number, kind] = clock
+        for kind, name, clock in key:
+            names[kind] = name
+            self.clock[number, kind] = timing_clock(name, clock)
+            self.event[number, kind] = name.lower() == TELEPHONE_EVENT
+        self._names.append(names)
+        return number
+
+    def name(self, number: int, payload_type: int) -> str:
+        """Encoding name of a payload type in a set, "" if unknown."""
+        return self._names[number].get(payload_type, "")
+
+
+class Announcements:
+    """Codecs and Call-IDs that SDP has named for media addresses, with the place in the capture where it did."""
+
+    def __init__(self, tables: CodecTables) -> None:
+        self._tables = tables
+        self._codecs: dict[tuple[str, int], list[tuple[Place, dict[int, tuple[str, int]]]]] = {}
+        self._calls: dict[tuple[str, int], list[tuple[Place, str]]] = {}
+        self.changed: set[tuple[str, int]] = set()
+        """Addresses with news since whoever reads this last cleared it."""
+
+    def announce(self, place: Place, host: str, port: int, codecs: dict[int, tuple[str, int]], call_id: str) -> None:
+        """An SDP says that `host`:`port` receives these payload types: number to (name, clock)."""
+        address = (host, port)
+        history = self._codecs.setdefault(address, [])
+        if len(history) < MAX_CHANGES and (not history or history[-1][1] != codecs):
+            history.append((place, codecs))
+            self.changed.add(address)
+        calls = self._calls.setdefault(address, [])
+        if len(calls) < MAX_CHANGES and (not calls or calls[-1][1] != call_id):
+            calls.append((place, call_id))
+
+    def knows(self, address: tuple[str, int]) -> bool:
+        """Whether any SDP named this address."""
+        return address in self._codecs
+
+    def of_stream(self, source: tuple[str, int], destination: tuple[str, int]) -> list[tuple[Place, int]]:
+        """Codec set numbers for a stream with the places they hold from, in order; the first holds from the beginning.
+
+        The receiver's SDP says what it is sent; the sender's own fills in what the receiver's leaves open, as where
+        only one side of the signalling was captured.
+        """
+        ours = self._codecs.get(destination, [])
+        theirs = self._codecs.get(source, [])
+        if not theirs or not ours:
+            return [(place, self._tables.number(codecs)) for place, codecs in ours or theirs]
+        out: list[tuple[Place, int]] = []
+        current: dict[int, tuple[str, int]] = {}
+        other: dict[int, tuple[str, int]] = {}
+        events = sorted(
+            [(place, 0, codecs) for place, codecs in ours] + [(place, 1, codecs) for place, codecs in theirs],
+            key=lambda event: event[:2],
+        )
+        for place, side, codecs in events:
+            if side == 0:
+                current = codecs
+            else:
+                other = codecs
+            number = self._tables.number({**other, **current})
+            if not out or out[-1][1] != number:
+                out.append((place, number))
+        return out
+
+    def new_call_between(self, address: tuple[str, int], before: Place, after: Place) -> bool:
+        """Whether another call than the one before took the address over between two places."""
+        calls = self._calls.get(address, ())
+        return len(calls) > 1 and any(before < place < after for place, _ in calls[1:])
+
+    def is_shared(self, address: tuple[str, int]) -> bool:
+        """Whether more than one call has named the address."""
+        return len(self._calls.get(address, ())) > 1

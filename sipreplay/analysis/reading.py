@@ -1,0 +1,178 @@
+"""Captures to an Analysis: the one entry point.
+
+Drives the capture readers, hands signalling to the collector and media to the stream book, and joins what they found.
+Owns no rules of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+
+from sipreplay.analysis.announced import Announcements
+from sipreplay.analysis.calls import build_calls
+from sipreplay.analysis.dialogs import build_dialogs
+from sipreplay.analysis.messages import SipCollector
+from sipreplay.analysis.model import Address, Analysis, CapturedMessage, CaptureFile, Problem, Stream
+from sipreplay.analysis.sdp_media import MediaMap, sdp_of
+from sipreplay.analysis.streams import FoundStream, StreamBook
+from sipreplay.capture.columns import Pairs
+from sipreplay.capture.reader import CaptureReader, open_captures
+from sipreplay.capture.sieve import Origin, Sieve
+from sipreplay.rtp.quality import mos
+
+
+def analyse(paths: Sequence[Path | str], *, progress: Callable[[int, int], None] | None = None) -> Analysis:
+    """All that is in these captures. `progress` is told bytes read and bytes in all, about every 4 MB.
+
+    Files are taken in the given order, each as a capture of its own; a stream that goes on in the next file is one.
+    Raises CaptureError for a file that cannot be used at all; damage within one is in the problems of its CaptureFile.
+    """
+    captures = open_captures(paths)
+    collector = SipCollector()
+    book = StreamBook()
+    taker = _Taker(collector, book.announced)
+    sieve: Sieve | None = None
+    current = -1
+    for index, reader, batch in captures.batches(progress):
+        if index != current or sieve is None:
+            if sieve is not None:
+                sieve.finish(taker)
+            pairs = Pairs()
+            sieve = Sieve(reader.note, pairs)
+            book.open_capture(index, pairs)
+            taker.open_capture(index, reader)
+            current = index
+        for rtp in sieve.sift(batch, taker):
+            book.add(rtp)
+    if sieve is not None:
+        sieve.finish(taker)
+    found = book.finish()
+    messages, malformed = collector.finish()
+    dialogs = build_dialogs(messages)
+    calls = build_calls(dialogs)
+    media = MediaMap(dialogs)
+    streams = [_stream(stream, media) for stream in found]
+    if book.unfollowed and captures.readers:
+        captures.readers[-1].note(0, f"{book.unfollowed} flows that resemble RTP were not followed: too many")
+    return Analysis([_file(reader) for reader in captures.readers], messages, malformed, dialogs, calls, streams)
+
+
+class _Taker:
+    """Gives the collector what the sieve finds, and the announcements what SDP the collector finds."""
+
+    def __init__(self, collector: SipCollector, announced: Announcements) -> None:
+        self._collector = collector
+        self._announced = announced
+        self._capture = 0
+        self._reader: CaptureReader | None = None
+        self._seen = 0
+
+    def open_capture(self, capture: int, reader: CaptureReader) -> None:
+        """What follows is of this capture."""
+        self._capture, self._reader = capture, reader
+
+    def datagram(self, origin: Origin, payload: bytes, ip_id: int, cut: bool) -> None:
+        packet, time, source, source_port, destination, destination_port = origin
+        taken = self._collector.datagram(
+            self._capture,
+            packet,
+            time,
+            Address(source, source_port),
+            Address(destination, destination_port),
+            "UDP",
+            payload,
+            ip_id,
+        )
+        if taken:
+            if cut and self._reader is not None:
+                self._reader.note(
+                    packet, "the SIP message is cut: capture with a larger snapshot length (tcpdump -s 0)"
+                )
+            self._announce()
+
+    def segment(self, origin: Origin, payload: bytes, missing: int) -> bool:
+        packet, time, source, source_port, destination, destination_port = origin
+        useful = self._collector.segment(
+            self._capture,
+            packet,
+            time,
+            Address(source, source_port),
+            Address(destination, destination_port),
+            payload,
+            gap=missing != 0,
+        )
+        self._announce()
+        return useful
+
+    def _announce(self) -> None:
+        """Note the media addresses of new messages."""
+        messages = self._collector.messages
+        for at in range(self._seen, len(messages)):
+            captured = messages[at]
+            if b"\nm=" in captured.data and not captured.copy:
+                announce(self._announced, captured)
+        self._seen = len(messages)
+
+
+def announce(announced: Announcements, captured: CapturedMessage) -> None:
+    """Tell `announced` of the media addresses in a message's SDP, if it has one."""
+    description = sdp_of(captured)
+    if description is None:
+        return
+    call_id = captured.message.call_id
+    for media in description.media:
+        if media.port and media.connection is not None:
+            codecs = {kind: codec[:2] for kind in media.payload_types if (codec := media.codec(kind)) is not None}
+            place = captured.capture, captured.packet
+            announced.announce(place, _canonical(media.connection.host), media.port, codecs, call_id)
+
+
+@lru_cache(maxsize=4096)
+def _canonical(host: str) -> str:
+    """An address as the sieve writes it; names stay names."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host
+
+
+def _stream(found: FoundStream, media: MediaMap) -> Stream:
+    quality, candidate = found.quality, found.candidate
+    match = media.find(candidate.source, candidate.destination, found.first)
+    return Stream(
+        source=candidate.source,
+        destination=candidate.destination,
+        ssrc=candidate.ssrc,
+        payload_types=candidate.payload_types,
+        codec=found.codec,
+        packets=quality.packets,
+        lost=quality.lost,
+        duplicates=quality.duplicates,
+        reordered=quality.reordered,
+        mean_delta_ms=quality.mean_delta_ms,
+        max_delta_ms=quality.max_delta_ms,
+        mean_jitter_ms=quality.mean_jitter_ms,
+        max_jitter_ms=quality.max_jitter_ms,
+        mos=mos(found.codec, quality.loss, quality.burst),
+        dtmf=found.dtmf,
+        first=found.first,
+        last=found.last,
+        dialog=match.dialog if match else None,
+        media=match.kind if match else "",
+        from_caller=match.from_caller if match else None,
+    )
+
+
+def _file(reader: CaptureReader) -> CaptureFile:
+    return CaptureFile(
+        path=reader.path,
+        format=reader.format,
+        link_types=reader.link_types,
+        packets=reader.packets,
+        first=None if reader.first_ns is None else reader.first_ns / 1e9,
+        last=None if reader.last_ns is None else reader.last_ns / 1e9,
+        problems=[Problem(*note) for note in reader.notes],
+    )

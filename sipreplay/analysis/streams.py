@@ -1,0 +1,328 @@
+"""RTP streams while a capture is read: packets in columns go in, one row of figures a stream stays.
+
+Owns telling streams apart, dropping packets that were captured twice, payload types, digits, and what counts as RTP at
+the end. Memory grows with streams, never with packets. Never knows dialogs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sipreplay.analysis.announced import Announcements, CodecTables, Place
+from sipreplay.analysis.copies import CopyFilter
+from sipreplay.analysis.model import Address
+from sipreplay.analysis.stream_table import StreamTable
+from sipreplay.capture.columns import Pairs, RtpColumns
+from sipreplay.capture.sieve import host_text
+from sipreplay.rtp.events import digits
+from sipreplay.rtp.payload_types import COMFORT_NOISE
+from sipreplay.rtp.quality import QualityState, StreamQuality
+
+Int = NDArray[np.int64]
+
+MAX_STREAMS = 250_000
+"""Keys beyond this are counted, not followed: only noise that resembles RTP has so many."""
+FEWEST_PACKETS = 6
+"""A stream that no SDP announced needs this many packets, and this part of them in sequence, to be believed."""
+IN_SEQUENCE = 0.6
+MAX_EVENTS = 4096
+"""Telephone events that are remembered for one stream."""
+RESTART_NS = 200_000_000
+"""A pause after which a stream that jumps, at an address that another call took over, is that call's."""
+_SMALL_STEP = 64
+_EVENT_BY_HABIT = 101
+"""Without SDP, four bytes of this payload type are taken for a telephone event: nearly everyone uses it so."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """What is known of a row besides its figures."""
+
+    source: Address
+    destination: Address
+    ssrc: int
+    capture: int
+    key: tuple[int, int]
+    payload_types: list[int] = field(default_factory=list)
+    events: dict[int, list[bytes]] = field(default_factory=dict)
+    """RTP timestamp to the first and the last payload of that event."""
+    codecs: list[tuple[Place, int]] = field(default_factory=list)
+    """Codec sets by place, as announced."""
+
+
+class FoundStream:
+    """A row that counts as RTP, at the end."""
+
+    __slots__ = ("announced", "candidate", "codec", "first", "last", "quality")
+
+    def __init__(self, candidate: Candidate, quality: StreamQuality, first_ns: int, last_ns: int) -> None:
+        self.candidate = candidate
+        self.quality = quality
+        self.first = first_ns / 1e9
+        self.last = last_ns / 1e9
+        self.announced = False
+        self.codec = ""
+
+    @property
+    def dtmf(self) -> str:
+        """RFC 4733 digits in order of their timestamps' first appearance."""
+        return digits((time, payload) for time, payloads in self.candidate.events.items() for payload in payloads)
+
+
+class StreamBook:
+    """All streams of a set of captures."""
+
+    def __init__(self) -> None:
+        self.tables = CodecTables()
+        self.announced = Announcements(self.tables)
+        self.copies = 0
+        """Packets that were dropped because they had been captured twice."""
+        self.unfollowed = 0
+        """Keys past MAX_STREAMS."""
+        self._pairs = Pairs()
+        self._capture = 0
+        self._table = StreamTable()
+        self._quality = QualityState()
+        self._rows: list[Candidate] = []
+        self._earlier: dict[tuple[str, str, int], int] = {}
+        """(source, destination, SSRC) of earlier captures to row, to go on where a rotated file ended."""
+        self._at: dict[tuple[str, int], list[int]] = {}
+        """Rows by media address."""
+        self._last_type: Int = np.zeros(0, np.int64)
+        self._codecs: Int = np.zeros(0, np.int64)
+        self._last_packet: Int = np.zeros(0, np.int64)
+        self._several: set[int] = set()
+        """Rows whose codecs changed on the way."""
+        self._copy_filter = CopyFilter()
+
+    def open_capture(self, capture: int, pairs: Pairs) -> None:
+        """The packets that follow are of this capture file; `pairs` is its table of IPv6 addresses."""
+        for row, candidate in enumerate(self._rows):
+            self._earlier[(str(candidate.source), str(candidate.destination), candidate.ssrc)] = row
+        self._capture, self._pairs = capture, pairs
+        self._table = StreamTable()
+        self._copy_filter = CopyFilter()
+
+    def add(self, rtp: RtpColumns) -> None:
+        """Count packets. Signalling of the same batch comes first, so that its SDP is known."""
+
+        def create(high: int, low: int, index: int) -> int:
+            return self._create(high, low, int(rtp.time_ns[index]))
+
+        rows = self._table.ids(rtp.addresses, rtp.ports_ssrc, create)
+        self._resolve()
+        order = np.argsort(_narrow(rows, len(self._rows)), kind="stable")
+        rows = rows[order]
+        if len(rows) and rows[0] < 0:
+            order = order[np.searchsorted(rows, 0) :]
+            rows = rows[-len(order) :] if len(order) else rows[:0]
+        if len(rows) == 0:
+            return
+        keep = self._copy_filter.keep(rows, order, rtp, self._quality)
+        if keep is not None:
+            self.copies += len(rows) - len(keep)
+            rows, order = rows[keep], order[keep]
+        if len(rows):
+            self._count(rows, order, rtp)
+
+    def _create(self, high: int, low: int, time_ns: int) -> int:
+        """A row for a key that was not seen in this capture."""
+        source, destination = self._pairs.addresses(high)
+        ports, ssrc = low >> 32, low & 0xFFFFFFFF
+        sender = Address(host_text(source), ports >> 16)
+        receiver = Address(host_text(destination), ports & 0xFFFF)
+        row = self._earlier.get((str(sender), str(receiver), ssrc))
+        if row is not None and time_ns > self._quality.last_ns[row]:
+            self._rows[row].capture, self._rows[row].key = self._capture, (high, low)
+            return row
+        return self._add_row(Candidate(sender, receiver, ssrc, self._capture, (high, low)))
+
+    def _add_row(self, candidate: Candidate) -> int:
+        row = len(self._rows)
+        if row >= MAX_STREAMS:
+            self.unfollowed += 1
+            return -1
+        self._rows.append(candidate)
+        self._quality.grow(row + 1)
+        if row >= len(self._codecs):
+            for name, value in (("_codecs", 0), ("_last_type", -1), ("_last_packet", 0)):
+                old = getattr(self, name)
+                new = np.full(max(256, 2 * len(old)), value, np.int64)
+                new[: len(old)] = old
+                setattr(self, name, new)
+        for address in (candidate.source, candidate.destination):
+            self._at.setdefault(address, []).append(row)
+        self._set_codecs(row)
+        return row
+
+    def _resolve(self) -> None:
+        """Take in what SDP has announced since the last batch."""
+        if self.announced.changed:
+            for address in self.announced.changed:
+                for row in self._at.get(address, ()):
+                    self._set_codecs(row)
+            self.announced.changed.clear()
+
+    def _set_codecs(self, row: int) -> None:
+        candidate = self._rows[row]
+        candidate.codecs = self.announced.of_stream(candidate.source, candidate.destination)
+        self._codecs[row] = candidate.codecs[-1][1] if candidate.codecs else 0
+        if len(candidate.codecs) > 1:
+            self._several.add(row)
+
+    def _codec_numbers(self, rows: Int, packets: Int) -> Int:
+        """The codec set of each packet."""
+        numbers = self._codecs[rows]
+        if self._several:
+            for row in self._several.intersection(np.unique(rows).tolist()):
+                history = self._rows[row].codecs
+                at = np.flatnonzero(rows == row)
+                places = [place[1] if place[0] == self._capture else 0 for place, _ in history]
+                turn = np.maximum(np.searchsorted(places, packets[at], side="right") - 1, 0)
+                numbers[at] = np.array([number for _, number in history])[turn]
+        return numbers
+
+    def _count(self, rows: Int, order: Int, rtp: RtpColumns) -> None:
+        rows, order = self._split(rows, order, rtp)
+        packets = rtp.packet[order]
+        second = rtp.second[order]
+        kind = (second & 0x7F).astype(np.int64)
+        numbers = self._codec_numbers(rows, packets)
+        clock = self.tables.clock[numbers, kind]
+        sequence, timestamp, time_ns = rtp.sequence[order], rtp.timestamp[order], rtp.time_ns[order]
+        self._quality.update(rows, sequence, timestamp, time_ns, second >> 7, kind, clock)
+        last = np.append(rows[1:] != rows[:-1], True)
+        self._last_packet[rows[last]] = packets[last]
+        self._note_types(rows, kind)
+        by_habit = (kind == _EVENT_BY_HABIT) & (numbers == 0) & (rtp.length[order] == 16)
+        for at in np.flatnonzero(self.tables.event[numbers, kind] | by_habit).tolist():
+            self._event(self._rows[int(rows[at])], rtp, int(order[at]))
+
+    def _split(self, rows: Int, order: Int, rtp: RtpColumns) -> tuple[Int, Int]:
+        """Give a row of its own to what another call sends with the same addresses and SSRC: tools that play recorded
+        media do so. It starts where the numbers jump after a pause and after that call's SDP."""
+        sequence, time_ns = rtp.sequence[order], rtp.time_ns[order]
+        starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(rows[1:] != rows[:-1]) + 1))
+        state: Any = self._quality
+        old = rows[starts]
+        before, pause = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+        before[1:], pause[1:] = sequence[:-1], time_ns[1:] - time_ns[:-1]
+        before[starts] = state._stop_sequence[old]
+        pause[starts] = np.where(state.packets[old] > 0, time_ns[starts] - state.last_ns[old], 0)
+        late = np.flatnonzero(pause > RESTART_NS)
+        step = (sequence[late] - before[late]) & 0xFFFF
+        jumps = late[(step == 0) | (step > _SMALL_STEP)]
+        moved = False
+        for at in jumps.tolist():
+            row = int(rows[at])
+            previous = int(rtp.packet[order[at - 1]]) if at and rows[at - 1] == row else int(self._last_packet[row])
+            if self._taken_over(self._rows[row], previous, int(rtp.packet[order[at]])):
+                old_one = self._rows[row]
+                fresh = self._add_row(
+                    Candidate(old_one.source, old_one.destination, old_one.ssrc, self._capture, old_one.key)
+                )
+                if fresh >= 0:
+                    self._table.set(old_one.key, fresh)
+                    rows = rows.copy() if not moved else rows
+                    rows[at:][rows[at:] == row] = fresh
+                    moved = True
+        if not moved:
+            return rows, order
+        again = np.argsort(rows, kind="stable")
+        return rows[again], order[again]
+
+    def _taken_over(self, candidate: Candidate, before: int, after: int) -> bool:
+        """Whether another call announced one of the addresses between two packets of this capture."""
+        window = (self._capture, before), (self._capture, after)
+        addresses = candidate.source, candidate.destination
+        return any(self.announced.new_call_between(address, *window) for address in addresses)
+
+    def _note_types(self, rows: Int, kind: Int) -> None:
+        changed = np.flatnonzero(kind != self._last_type[rows])
+        if len(changed) == 0:
+            return
+        pairs = rows[changed] << 7 | kind[changed]
+        _, first = np.unique(pairs, return_index=True)
+        for at in changed[np.sort(first)].tolist():
+            types = self._rows[int(rows[at])].payload_types
+            if int(kind[at]) not in types:
+                types.append(int(kind[at]))
+        last = np.append(rows[1:] != rows[:-1], True)
+        self._last_type[rows[last]] = kind[last]
+
+    def _event(self, candidate: Candidate, rtp: RtpColumns, index: int) -> None:
+        """Remember a telephone event packet."""
+        start, end = int(rtp.offset[index]), int(rtp.offset[index] + rtp.length[index])
+        first = int(rtp.first[index])
+        body = start + 12 + 4 * (first & 15)
+        if first & 0x10:
+            body += 4 + 4 * int.from_bytes(rtp.buffer[body + 2 : body + 4].tobytes(), "big")
+        payload = rtp.buffer[body : min(body + 4, end)].tobytes() if body < end else b""
+        time = int(rtp.timestamp[index])
+        held = candidate.events.get(time)
+        if held is not None:
+            del held[1:]
+            held.append(payload)
+        elif len(candidate.events) < MAX_EVENTS and len(payload) == 4:
+            candidate.events[time] = [payload]
+
+    def finish(self) -> list[FoundStream]:
+        """The rows that count as RTP, in order of their first packet."""
+        self._resolve()
+        found: dict[tuple[Address, Address, int], list[FoundStream]] = {}
+        for row, candidate in enumerate(self._rows):
+            stream = self._judge(row, candidate)
+            if stream is not None:
+                found.setdefault((candidate.source, candidate.destination, candidate.ssrc), []).append(stream)
+        kept = [stream for same in found.values() for stream in _without_twins(same)]
+        return sorted(kept, key=lambda stream: (stream.first, stream.candidate.source, stream.candidate.destination))
+
+    def _judge(self, row: int, candidate: Candidate) -> FoundStream | None:
+        packets = int(self._quality.packets[row])
+        if packets == 0:
+            return None
+        announced = self.announced.knows(candidate.source) or self.announced.knows(candidate.destination)
+        if not announced:
+            plausible = all(kind < 64 or kind > 95 for kind in candidate.payload_types)
+            steady = int(self._quality.steps[row]) >= IN_SEQUENCE * (packets - 1)
+            if packets < FEWEST_PACKETS or not plausible or not steady or len(candidate.payload_types) > 8:
+                return None
+        first_ns, last_ns = int(self._quality.first_ns[row]), int(self._quality.last_ns[row])
+        stream = FoundStream(candidate, self._quality.result(row), first_ns, last_ns)
+        stream.announced = announced
+        stream.codec = self._codec(row, candidate)
+        return stream
+
+    def _codec(self, row: int, candidate: Candidate) -> str:
+        numbers = [number for _, number in candidate.codecs] or [0]
+        for kind in candidate.payload_types:
+            for number in reversed(numbers):
+                name = self.tables.name(number, kind)
+                if name and not self.tables.event[number, kind] and kind not in COMFORT_NOISE and name != "CN":
+                    return name
+        return ""
+
+
+def _without_twins(same: list[FoundStream]) -> list[FoundStream]:
+    """Of one stream seen by several capture files at the same time, the sighting with the most packets."""
+    if len({stream.candidate.capture for stream in same}) < 2:
+        return same
+    kept: list[FoundStream] = []
+    for stream in sorted(same, key=lambda stream: -stream.quality.packets):
+        if not any(
+            other.candidate.capture != stream.candidate.capture
+            and other.first <= stream.last
+            and stream.first <= other.last
+            for other in kept
+        ):
+            kept.append(stream)
+    return kept
+
+
+def _narrow(rows: Int, count: int) -> NDArray[Any]:
+    """The smallest type that holds the rows: numpy sorts 16-bit numbers by radix, several times as fast."""
+    return rows.astype(np.int16) if count < 32768 else rows.astype(np.int32)
