@@ -61,6 +61,12 @@ class BundleError(SipReplayError):
     exit_code = ExitCode.INPUT
 
 
+class DumpError(SipReplayError):
+    """A statistics or response time file cannot be read, or is something else."""
+
+    exit_code = ExitCode.INPUT
+
+
 class TransportError(SipReplayError):
     """A socket could not be opened, bound or used."""
 

@@ -1,0 +1,108 @@
+"""Reads statistics files (`-trace_stat`): ours, those of SIPp 3.6.1 and of later versions, with any delimiter."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sipreplay.dumps.times import read_duration, read_timestamp
+from sipreplay.errors import DumpError
+
+_HEADER = re.compile(r"StartTime(.+?)LastResetTime\1")
+_BIN = re.compile(r"(.*Repartition.*)_((?:<|>=)[0-9]+)$")
+_MOMENTS = ("StartTime", "LastResetTime", "CurrentTime")
+_DURATIONS = re.compile(r"(ElapsedTime|ResponseTime(?!Repartition).*|CallLength(?:StDev)?)\([PC]\)$")
+LARGEST_FILE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class StatDump:
+    """A whole file by columns; every column has one value a row."""
+
+    path: Path
+    started: float
+    """StartTime of the first row, seconds since 1970; 0.0 without rows."""
+    seconds: list[float]
+    """CurrentTime since StartTime."""
+    columns: dict[str, list[float]]
+    """By SIPp's names: counts, rates, durations in milliseconds. Without times of day and repartitions."""
+    bins: dict[str, list[tuple[str, list[float]]]]
+    """Repartition name to its bins (`<10`, ..., `>=200`) in order."""
+    problems: list[str]
+    """Rows that were left out, and why."""
+
+    def response_names(self) -> list[str]:
+        """The response times in the file, in its order."""
+        names = [re.fullmatch(r"ResponseTime(.*)(?<!StDev)\(C\)", column) for column in self.columns]
+        return [name.group(1) for name in names if name]
+
+
+def read_stat(path: Path) -> StatDump:
+    """Read a statistics file. Raises DumpError if it cannot be read or is not one.
+
+    A row that is cut (a run was killed) or damaged is left out and named in `problems`.
+    """
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise DumpError(f"{path}: larger than {LARGEST_FILE >> 20} MB; that is no statistics file")
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            header = file.readline(1 << 20)
+            match = _HEADER.match(header)
+            if match is None:
+                raise DumpError(
+                    f"{path}: not a statistics file of -trace_stat: its first line must begin with StartTime"
+                )
+            return _read_rows(path, header.rstrip("\n"), match.group(1), file.read())
+    except OSError as error:
+        raise DumpError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _read_rows(path: Path, header: str, delimiter: str, text: str) -> StatDump:
+    names = header.removesuffix(delimiter).split(delimiter)
+    dump = StatDump(path, 0.0, [], {}, {}, [])
+    kinds: list[tuple[str, list[float]]] = []
+    for name in names:
+        cells: list[float] = []
+        binned = _BIN.match(name)
+        if binned:
+            dump.bins.setdefault(binned.group(1), []).append((binned.group(2), cells))
+            kinds.append(("number", cells))
+        elif name in _MOMENTS:
+            kinds.append(("moment", cells))
+        elif "Repartition" in name:
+            kinds.append(("label", cells))
+        else:
+            dump.columns[name] = cells
+            kinds.append(("duration" if _DURATIONS.match(name) else "number", cells))
+    moments = [kinds[names.index(name)][1] for name in _MOMENTS if name in names]
+    if len(moments) != len(_MOMENTS):
+        raise DumpError(f"{path}: not a statistics file of -trace_stat: the column CurrentTime is missing")
+    for number, line in enumerate(text.split("\n"), start=2):
+        if not line:
+            continue
+        try:
+            values = _values(line, delimiter, kinds)
+        except ValueError as error:
+            dump.problems.append(f"line {number}: {error}")
+            continue
+        for (_, cells), value in zip(kinds, values, strict=True):
+            cells.append(value)
+    started = moments[0][0] if moments[0] else 0.0
+    seconds = [max(now - started, 0.0) for now in moments[2]]
+    return StatDump(path, started, seconds, dump.columns, dump.bins, dump.problems)
+
+
+def _values(line: str, delimiter: str, kinds: list[tuple[str, list[float]]]) -> list[float]:
+    cells = line.removesuffix(delimiter).split(delimiter)
+    if len(cells) != len(kinds):
+        raise ValueError(f"{len(cells)} columns instead of {len(kinds)}")
+    values: list[float] = []
+    for (kind, _), cell in zip(kinds, cells, strict=True):
+        if kind == "moment":
+            values.append(read_timestamp(cell))
+        elif kind == "duration":
+            values.append(read_duration(cell))
+        else:
+            values.append(float(cell) if kind == "number" else 0.0)
+    return values
