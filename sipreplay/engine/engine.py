@@ -167,6 +167,12 @@ class Engine:
         lifecycle.place_call(self, now, due)
         return True
 
+    def next_start(self, now: float) -> float:
+        """When the next call is due; infinity if none is planned."""
+        if self.rate is not None and self.may_create(now):
+            return self.rate.next_due
+        return NEVER
+
     def may_create(self, now: float) -> bool:
         """Whether calls may still be created."""
         if self.stopping or now >= self.stop_creating_at or now >= self.time_out_at:

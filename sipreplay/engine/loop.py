@@ -8,7 +8,9 @@ from __future__ import annotations
 import gc
 import ipaddress
 import select
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +18,14 @@ from pathlib import Path
 from random import Random
 
 from sipreplay.engine import transport
-from sipreplay.engine.call import Address
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.endpoint import endpoint_of
 from sipreplay.engine.engine import Engine
 from sipreplay.engine.failure import FatalError
 from sipreplay.engine.program import compile_program
+from sipreplay.engine.rate import NEVER
 from sipreplay.engine.trace import Traces
-from sipreplay.errors import ScenarioError, TransportError, UsageError
+from sipreplay.errors import ScenarioError, UsageError
 from sipreplay.media.port import MediaPort, NoMedia
 from sipreplay.scenario.builtin import builtin
 from sipreplay.scenario.injection import InjectionFile, read_injection
@@ -97,14 +99,15 @@ def run_engine(
     *,
     on_ready: Callable[[tuple[str, int]], None] | None = None,
     control: socket.socket | None = None,
+    hold: bool = False,
     on_snapshot: Callable[[CallStatistics], None] | None = None,
     snapshot_interval_s: float = 1.0,
 ) -> EngineResult:
     """Play a configuration to its end.
 
-    `on_ready` is called with the bound address once the socket listens. `control` takes lines: `go`, `stop` (gracefully),
-    `abort`, `rate N`; its end of file means that the parent is gone, and aborts. If `on_ready` is given and `control` too, the
-    run waits for `go`. Raises ScenarioError, UsageError and TransportError before the start; what is fatal later is the result's.
+    `on_ready` is called with the bound address once the socket listens. `control` takes lines: `stop` (gracefully), `abort`,
+    `rate N`, and `go`, for which a run with `hold` waits; its end of file means that the parent is gone, and aborts, as SIGTERM
+    does. Raises ScenarioError, UsageError and TransportError before the start; what is fatal later is in the result.
     """
     scenario = load_scenario(config)
     injections = load_injections(config)
@@ -118,9 +121,8 @@ def run_engine(
         if family != transport.family_of(config.local_ip):
             raise UsageError(f"local address {config.local_ip} and remote address {remote_ip} are not of one IP version")
     with transport.open_udp(config) as sock:
-        return _Loop(config, scenario, injections, media, sock, remote_ip).run(
-            on_ready, control, on_snapshot, snapshot_interval_s
-        )
+        loop = _Loop(config, scenario, injections, media, sock, remote_ip, control, on_snapshot, snapshot_interval_s)
+        return loop.run(on_ready, hold)
 
 
 class _Loop:
@@ -134,26 +136,31 @@ class _Loop:
         media: MediaPort | None,
         sock: socket.socket,
         remote_ip: str,
+        control: socket.socket | None,
+        on_snapshot: Callable[[CallStatistics], None] | None,
+        snapshot_interval_s: float,
     ) -> None:
         self.config = config
         self.sock = sock
+        self.control = control
+        self.on_snapshot = on_snapshot
+        self.snapshot_interval_s = snapshot_interval_s
         name = sock.getsockname()
         self.address: tuple[str, int] = (str(name[0]), int(name[1]))
-        self.media: MediaPort = media or NoMedia(config.media_port)
         endpoint = endpoint_of(config, self.address[1], remote_ip)
-        self.program = compile_program(scenario, config, endpoint, media=self.media, injections=injections)
+        chosen = media or NoMedia(config.media_port)
+        self.program = compile_program(scenario, config, endpoint, media=chosen, injections=injections)
         self.traces = Traces(config)
         seed = config.random_seed
-        now = time.monotonic()
         self.engine = Engine(
             self.program,
             config,
             endpoint,
             self.traces.sending(sock.sendto),
             Random(seed) if seed is not None else Random(),
-            media=self.media,
+            media=chosen,
             injections=injections,
-            now=now,
+            now=time.monotonic(),
             wall=time.time(),
             read_file=file_reader(config),
         )
@@ -161,34 +168,41 @@ class _Loop:
         self.traces.attach(self.engine)
         self.reason = ""
         self.message = ""
+        self._commands = ""
+        self._gone = False
+        self._held = False
 
-    def run(
-        self,
-        on_ready: Callable[[tuple[str, int]], None] | None,
-        control: socket.socket | None,
-        on_snapshot: Callable[[CallStatistics], None] | None,
-        snapshot_interval_s: float,
-    ) -> EngineResult:
-        engine = self.engine
-        totals = engine.totals
+    def run(self, on_ready: Callable[[tuple[str, int]], None] | None, hold: bool) -> EngineResult:
+        """Get ready, wait for `go` if held, play to the end."""
+        totals = self.engine.totals
         totals.receive_buffer, totals.send_buffer = transport.granted_buffers(self.sock)
-        poll = select.epoll()
         was_enabled = gc.isenabled()
         gc.collect()
         gc.freeze()
         gc.disable()
+        poll = select.epoll()
+        previous = signal.signal(signal.SIGTERM, self._terminated) if _in_main_thread() else None
         try:
             poll.register(self.sock, select.EPOLLIN)
-            if control is not None:
-                control.setblocking(False)
-                poll.register(control, select.EPOLLIN)
+            if self.control is not None:
+                self.control.setblocking(False)
+                poll.register(self.control, select.EPOLLIN)
             if on_ready is not None:
                 on_ready(self.address)
-            engine.start(time.monotonic())
-            self._turns(poll, control, on_snapshot, snapshot_interval_s)
+                if self.control is not None:
+                    self.control.setblocking(False)
+            self._held = hold and self.control is not None
+            while self._held and not self.engine.stopping:
+                for fd, _ in poll.poll(IDLE_S):
+                    if fd != self.sock.fileno():
+                        self._command(poll)
+            self.engine.start(time.monotonic())
+            self._turns(poll)
         except FatalError as error:
             self.reason, self.message = "fatal", str(error)
         finally:
+            if previous is not None:
+                signal.signal(signal.SIGTERM, previous)
             poll.close()
             self.traces.close()
             gc.unfreeze()
@@ -202,20 +216,13 @@ class _Loop:
         statistics.busy_seconds = time.process_time()
         return statistics
 
-    def _turns(
-        self,
-        poll: select.epoll,
-        control: socket.socket | None,
-        on_snapshot: Callable[[CallStatistics], None] | None,
-        snapshot_interval_s: float,
-    ) -> None:
+    def _turns(self, poll: select.epoll) -> None:
         """Drain, act, wait, until all is over."""
         engine = self.engine
         monotonic = time.monotonic
         sock_fd = self.sock.fileno()
         drain = self._drain_client if self.program.client else self._drain_server
-        now = monotonic()
-        next_snapshot = now + snapshot_interval_s if on_snapshot is not None else float("inf")
+        next_snapshot = monotonic() + self.snapshot_interval_s if self.on_snapshot is not None else NEVER
         while True:
             due = engine.advance(monotonic())
             now = monotonic()
@@ -225,11 +232,11 @@ class _Loop:
                 now = monotonic()
             else:
                 due = now
-            if due is not None and engine.rate is not None and engine.rate.next_due < due:
-                due = engine.rate.next_due
-            if now >= next_snapshot and on_snapshot is not None:
-                on_snapshot(self._statistics())
-                next_snapshot = now + snapshot_interval_s
+            if due is not None:
+                due = min(due, engine.next_start(now))
+            if now >= next_snapshot and self.on_snapshot is not None:
+                self.on_snapshot(self._statistics())
+                next_snapshot = now + self.snapshot_interval_s
             if engine.stopped_now:
                 self.reason = "stop_now"
                 return
@@ -241,8 +248,11 @@ class _Loop:
             for fd, _ in poll.poll(wait):
                 if fd == sock_fd:
                     drain()
-                elif control is not None:
-                    self._command(poll, control)
+                else:
+                    self._command(poll)
+            if self._gone:
+                self._gone = False
+                self._abort()
 
     def _drain_client(self) -> None:
         """Where a datagram comes from does not matter to a client, and telling it costs time."""
@@ -262,31 +272,49 @@ class _Loop:
         except BlockingIOError:
             pass
 
-    def _command(self, poll: select.epoll, control: socket.socket) -> None:
-        """A line from the parent, or its end."""
+    def _terminated(self, signum: int, frame: object) -> None:
+        """SIGTERM: the same as an end of file on the control pipe. Acts between two turns."""
+        self._gone = True
+
+    def _abort(self) -> None:
+        self.reason = "aborted"
+        self.engine.abort(time.monotonic())
+
+    def _command(self, poll: select.epoll) -> None:
+        """Lines from the parent, or its end."""
+        control = self.control
+        if control is None:
+            return
         try:
-            text = control.recv(4096).decode("ascii", "replace")
+            data = control.recv(4096)
         except BlockingIOError:
             return
         except OSError:
-            text = ""
-        now = time.monotonic()
-        if not text:
+            data = b""
+        if not data:
             poll.unregister(control)
-            self.reason = "aborted"
-            self.engine.abort(now)
-        for line in text.splitlines():
-            word, _, value = line.partition(" ")
-            if word == "stop":
-                self.reason = self.reason or "stopped"
-                self.engine.stop_gracefully(now)
-            elif word == "abort":
-                self.reason = "aborted"
-                self.engine.abort(now)
-            elif word == "rate":
-                try:
-                    self.engine.set_rate(max(0.0, float(value)), now)
-                except ValueError:
-                    self.engine.warn(f"not a rate: {value!r}")
+            self._abort()
+        self._commands += data.decode("ascii", "replace")
+        *lines, self._commands = self._commands.split("\n")
+        for line in lines:
+            self._obey(line)
+
+    def _obey(self, line: str) -> None:
+        word, _, value = line.partition(" ")
+        now = time.monotonic()
+        if word == "go":
+            self._held = False
+        elif word == "stop":
+            self.reason = self.reason or "stopped"
+            self.engine.stop_gracefully(now)
+        elif word == "abort":
+            self._abort()
+        elif word == "rate":
+            try:
+                self.engine.set_rate(max(0.0, float(value)), now)
+            except ValueError:
+                self.engine.warn(f"not a rate: {value!r}")
 
 
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
