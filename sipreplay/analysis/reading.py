@@ -55,8 +55,7 @@ def analyse(paths: Sequence[Path | str], *, progress: Callable[[int, int], None]
     calls = build_calls(dialogs)
     media = MediaMap(dialogs)
     streams = [_stream(stream, media) for stream in found]
-    if book.unfollowed and captures.readers:
-        captures.readers[-1].note(0, f"{book.unfollowed} flows that resemble RTP were not followed: too many")
+    _note_streams(captures.readers, book)
     return Analysis([_file(reader) for reader in captures.readers], messages, malformed, dialogs, calls, streams)
 
 
@@ -164,6 +163,18 @@ def _stream(found: FoundStream, media: MediaMap) -> Stream:
         media=match.kind if match else "",
         from_caller=match.from_caller if match else None,
     )
+
+
+def _note_streams(readers: Sequence[CaptureReader], book: StreamBook) -> None:
+    """Put what the stream book could not use among the problems."""
+    if not readers:
+        return
+    if book.cut:
+        readers[-1].note(
+            0, f"{book.cut} RTP packets are cut: their media cannot be replayed (capture with tcpdump -s 0)"
+        )
+    if book.unfollowed:
+        readers[-1].note(0, f"{book.unfollowed} flows that resemble RTP were not followed: too many")
 
 
 def _file(reader: CaptureReader) -> CaptureFile:

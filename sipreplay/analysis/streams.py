@@ -81,6 +81,8 @@ class StreamBook:
         self.announced = Announcements(self.tables)
         self.copies = 0
         """Packets that were dropped because they had been captured twice."""
+        self.cut = 0
+        """Packets whose payload the capture does not hold whole."""
         self.unfollowed = 0
         """Keys past MAX_STREAMS."""
         self._pairs = Pairs()
@@ -113,6 +115,7 @@ class StreamBook:
         def create(high: int, low: int, index: int) -> int:
             return self._create(high, low, int(rtp.time_ns[index]))
 
+        self.cut += rtp.cut
         rows = self._table.ids(rtp.addresses, rtp.ports_ssrc, create)
         self._resolve()
         order = np.argsort(_narrow(rows, len(self._rows)), kind="stable")

@@ -96,6 +96,8 @@ class RtpColumns:
     """Of the RTP header in `buffer`."""
     length: Int
     """Of the RTP packet, as far as captured."""
+    cut: int = 0
+    """How many of the packets the capture does not hold whole."""
 
     def __len__(self) -> int:
         return len(self.packet)
@@ -203,7 +205,9 @@ def _decode_version(
     text = udp & _STARTS_TEXT[first] & (length >= _SIP_SHORTEST)
     keep = np.flatnonzero(is_rtp)
     if len(keep):
-        rtp.append(_rtp_columns(batch, pairs, ip[keep], index[keep], start[keep] + 8, length[keep], version))
+        columns = _rtp_columns(batch, pairs, ip[keep], index[keep], start[keep] + 8, length[keep], version)
+        columns.cut = int(np.count_nonzero(declared[keep] > length[keep]))
+        rtp.append(columns)
     tcp_start = start + (ip["tcp_offset"] >> 4).astype(np.int64) * 4
     tcp &= (end > tcp_start) | ((ip["tcp_flags"] & 0x07) != 0)
     pick = np.flatnonzero(text | tcp | slow)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sipreplay.capture import link as links
-from sipreplay.capture.batch import CHUNK, MAX_PACKET, PADDING, Batch, Bytes
+from sipreplay.capture.batch import CHUNK, PADDING, Batch, Bytes
 from sipreplay.capture.pcap import HEADER_BYTES, PcapRecords, is_pcap, read_header
 from sipreplay.capture.pcapng import PcapngRecords, is_pcapng
 from sipreplay.errors import CaptureError
@@ -230,6 +230,3 @@ class CaptureSet:
 def open_captures(paths: Sequence[Path | str]) -> CaptureSet:
     """The captures at `paths`. Files are opened when they are read, not before."""
     return CaptureSet(paths)
-
-
-assert CHUNK > 2 * MAX_PACKET
