@@ -1,4 +1,4 @@
-"""SIPp's text logs: `-trace_msg` (every message) and `-trace_err` (warnings and errors), in the words of current SIPp."""
+"""SIPp's text logs, in the words of current SIPp: `-trace_msg` (every message), `-trace_err` (warnings, errors)."""
 
 from __future__ import annotations
 

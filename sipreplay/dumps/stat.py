@@ -71,7 +71,7 @@ class StatWriter:
         self.close()
 
     def row(self, statistics: CallStatistics, wall: float, target_rate: float) -> None:
-        """Write the state at `wall` (seconds since 1970). `target_rate`: wanted calls a second, or the number of users."""
+        """Write the state at `wall`, seconds since 1970. `target_rate`: wanted calls a second, or number of users."""
         previous = self._previous
         period, total = wall - self._reset, wall - self._started
         cells = [timestamp(moment, rfc3339=self._rfc3339) for moment in (self._started, self._reset, wall)]
