@@ -116,7 +116,7 @@ def response_over_time(axes: Any, series: Sequence[Samples]) -> None:
         if max(float(one.milliseconds.max(initial=0.0)) for one in series) < 2:
             axes.set_ylim(top=2)
     plain_numbers(axes.yaxis)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, max(1.01 * max(float(one.seconds.max(initial=0.0)) for one in series), 0.5))
     axes.set_xlabel("time since start (s)")
     axes.set_ylabel("response time (ms)" + _scale_note(log, series))
     total = sum(len(one.seconds) for one in series)
@@ -185,8 +185,9 @@ def histogram(axes: Any, series: Sequence[Samples]) -> None:
     plain_numbers(axes.yaxis)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="x", visible=False)
-    axes.set_xlabel("response time (ms)")
+    axes.set_xlabel("response time (ms)" + (", log" if log else ""))
     axes.set_ylabel("calls")
     detail = f"{plural(beyond, 'call')} beyond the axis" if beyond else ""
     heading(axes, title, detail, legend=len(filled) > 1, columns=2)

@@ -6,7 +6,7 @@ Retransmissions and copies fold into the message they repeat. The terminal and t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sipreplay.analysis.graph import Actors
 from sipreplay.analysis.ladder import ladder_of
@@ -119,6 +119,37 @@ def call_ladder(analysis: Analysis, call: Call) -> Ladder:
         if entry.captured is not None:
             first[_identity(entry.captured)] = row
     _name_columns(columns, dialogs, place)
+    return ladder
+
+
+def messages_ladder(title: str, messages: Sequence[CapturedMessage], streams: Sequence[Stream] = ()) -> Ladder:
+    """The ladder of one call's messages that no analysis has seen, such as those of a call that a run recorded.
+
+    A message sent again unchanged counts as a retransmission.
+    """
+    if not messages:
+        return Ladder(title, [], [], 0.0)
+    seen: set[tuple[Address, Address, bytes]] = set()
+    marked = []
+    for message in messages:
+        key = (message.source, message.destination, message.data)
+        marked.append(replace(message, retransmission=key in seen))
+        seen.add(key)
+    opening = marked[0]
+    dialog = HopDialog(
+        id=1,
+        kind=(opening.message.method or opening.message.cseq_method).lower(),
+        call_id=opening.message.call_id,
+        from_tag=opening.message.from_tag,
+        to_tag="",
+        caller=opening.source,
+        callee=opening.destination,
+        transport=opening.transport,
+        messages=marked,
+        call=1,
+    )
+    ladder = call_ladder(Analysis([], marked, 0, [dialog], [Call(1, [1])], list(streams)), Call(1, [1]))
+    ladder.title = title
     return ladder
 
 

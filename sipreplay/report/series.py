@@ -1,6 +1,6 @@
 """What the charts draw: response time samples and rows of statistics as numpy columns, whoever wrote the dump.
 
-Draws nothing. Times in seconds since the start of the run, response times in milliseconds.
+Made of what `dumps/` read; draws nothing. Times in seconds since the start of the run, response times in milliseconds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sipreplay.dumps.rtt import RttDump
+from sipreplay.dumps.stat_reader import StatDump
 from sipreplay.stats.histogram import Histogram, bucket_top
 
 Column = NDArray[np.float64]
@@ -76,12 +78,12 @@ class Statistics:
         return int(values[-1]) if len(values) else 0
 
     def periods(self) -> NDArray[np.bool_]:
-        """Which rows end a period worth a rate: SIPp writes a last row whose period is empty."""
+        """Which rows end a period worth a rate: SIPp's first row and its last have next to none."""
         if not len(self.seconds):
             return np.zeros(0, dtype=bool)
         lengths = np.diff(self.seconds, prepend=0.0)
         longest = float(lengths.max())
-        wanted: NDArray[np.bool_] = lengths > max(0.02 * longest, 1e-6)
+        wanted: NDArray[np.bool_] = lengths > max(0.02 * longest, 0.02)
         return wanted
 
     def response_names(self) -> list[str]:
@@ -93,6 +95,29 @@ class Statistics:
                 if self.column(name).any():
                     names.append(rtd)
         return names
+
+
+def samples_of(dump: RttDump, label: str) -> list[Samples]:
+    """The samples of a response time dump, one series an RTD name."""
+    seconds = np.array(dump.seconds, dtype=np.float64)
+    milliseconds = np.array(dump.milliseconds, dtype=np.float64)
+    names = list(dict.fromkeys(dump.names))
+    if len(names) <= 1:
+        return [Samples(label, seconds, milliseconds, dump.whole_ms)]
+    kinds = np.array(dump.names)
+    return [
+        Samples(f"{label} {name}", seconds[kinds == name], milliseconds[kinds == name], dump.whole_ms) for name in names
+    ]
+
+
+def statistics_of(dump: StatDump, label: str) -> Statistics:
+    """The rows of a statistics dump."""
+    bins = [
+        Bins(name, tuple(bound for bound, _ in cells), tuple(int(values[-1]) if values else 0 for _, values in cells))
+        for name, cells in dump.bins.items()
+    ]
+    columns = {name: np.array(values, dtype=np.float64) for name, values in dump.columns.items()}
+    return Statistics(label, np.array(dump.seconds, dtype=np.float64), columns, bins, dump.started)
 
 
 def distribution_of(samples: Samples) -> Distribution:

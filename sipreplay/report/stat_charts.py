@@ -30,7 +30,7 @@ def _filled(series: Sequence[Statistics]) -> list[tuple[int, Statistics]]:
 
 def _time_axis(axes: Any, series: Sequence[Statistics]) -> None:
     end = max((float(one.seconds[-1]) for one in series if len(one.seconds)), default=1.0)
-    axes.set_xlim(0, end if end > 0 else 1.0)
+    axes.set_xlim(0, 1.01 * end if end > 0.1 else 1.0)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("time since start (s)")
     plain_numbers(axes.yaxis)
@@ -59,10 +59,11 @@ def call_rate(axes: Any, series: Sequence[Statistics]) -> None:
     for place, one in filled:
         caller = bool(one.column("OutgoingCall(C)").any())
         if caller:
-            _steps(
-                axes,
-                one,
+            # The rate at a row holds from there on, unlike "(P)", which tells of what was before.
+            axes.plot(
+                one.seconds,
                 one.column("TargetRate"),
+                drawstyle="steps-post",
                 color=style.GREY if alone else _colour(place),
                 linestyle=(0, (4, 2)),
                 linewidth=1.2,
@@ -80,7 +81,7 @@ def call_rate(axes: Any, series: Sequence[Statistics]) -> None:
     axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
     axes.set_ylabel("calls/s")
     one = filled[0][1]
-    detail = f"{rate(float(one.column('CallRate(C)')[-1]))} calls/s over the whole run" if alone else ""
+    detail = f"{rate(float(one.column('CallRate(C)')[-1]))} calls/s over all" if alone else ""
     heading(axes, title, detail, legend=True, columns=2)
 
 
@@ -94,15 +95,15 @@ def calls_in_progress(axes: Any, series: Sequence[Statistics]) -> None:
     alone = len(series) == 1
     for place, one in filled:
         values = one.column("CurrentCall")
-        axes.plot(
-            one.seconds, values, color=_colour(place), label=one.label, marker="o" if len(values) < 25 else "", ms=3
-        )
+        label = "open at a row" if alone else one.label
+        marker = "o" if len(values) < 25 else ""
+        axes.plot(one.seconds, values, color=_colour(place), label=label, marker=marker, ms=3)
         axes.fill_between(one.seconds, values, color=_colour(place), alpha=0.12, linewidth=0)
     _time_axis(axes, series)
     axes.set_ylim(0, max(axes.get_ylim()[1], 1.0))
     axes.set_ylabel("calls")
     peak = int(filled[0][1].column("CurrentCall").max())
-    heading(axes, title, f"at most {count(peak)} at a row" if alone else "", legend=not alone, columns=2)
+    heading(axes, title, f"at most {count(peak)}" if alone else "", legend=True, columns=2)
 
 
 def trouble(axes: Any, series: Sequence[Statistics]) -> None:
@@ -168,12 +169,14 @@ def _failure_bars(axes: Any, one: Statistics) -> None:
 
 def response_time(axes: Any, series: Sequence[Statistics]) -> None:
     """Mean response time of each period, with a band of one standard deviation."""
-    title = "Response time, mean ± standard deviation"
+    title = "Mean response time ± standard deviation"
     lines = [(one, rtd) for _, one in _filled(series) for rtd in one.response_names()]
     if not lines:
-        empty(axes, title, "no response time was measured")
+        counted = any(sum(b.counts) for one in series for b in one.bins if b.name.startswith("ResponseTime"))
+        empty(axes, title, "all below 1 ms, the dump's resolution" if counted else "no response time was measured")
         return
-    for place, (one, rtd) in enumerate(lines):
+    for number, (one, rtd) in enumerate(lines):
+        place = number if len(series) == 1 else series.index(one)
         mean, spread = one.column(f"ResponseTime{rtd}(P)"), one.column(f"ResponseTime{rtd}StDev(P)")
         # A period in which nothing was measured reads 0 in SIPp's file; it is a gap, not a fast answer.
         keep = one.periods() & ((mean > 0) | (spread > 0))
@@ -186,7 +189,7 @@ def response_time(axes: Any, series: Sequence[Statistics]) -> None:
     axes.set_ylabel("ms")
     one, rtd = lines[0]
     mean_ms = float(one.column(f"ResponseTime{rtd}(C)")[-1])
-    detail = f"{mean_ms:,.3g} ms over the whole run" if len(lines) == 1 else ""
+    detail = f"{mean_ms:,.3g} ms over all" if len(lines) == 1 else ""
     heading(axes, title, detail, legend=True, columns=2)
 
 
