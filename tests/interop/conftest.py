@@ -22,6 +22,23 @@ def required() -> bool:
     return os.environ.get(REQUIRE, "") not in ("", "0")
 
 
+def shared_folder() -> Path | None:
+    """Where the shared captures are, which are not part of the project, or None."""
+    folder = Path(os.environ.get("SIPREPLAY_SHARED", REPOSITORY.parent / "shared")) / "captures"
+    return folder if folder.is_dir() else None
+
+
+def shared_names() -> list[str]:
+    """File names of the shared captures."""
+    folder = shared_folder()
+    return sorted(path.name for path in folder.glob("*cap*")) if folder else []
+
+
+def own_names() -> list[str]:
+    """File names of the project's own captures."""
+    return sorted(path.name for path in (REPOSITORY / "captures").glob("*.pcap"))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here. `@pytest.mark.interop("sipp", ...)` names the programs; without names, all."""
     marker = item.get_closest_marker("interop")
@@ -78,7 +95,7 @@ def own_captures() -> Path:
 @pytest.fixture(scope="session")
 def shared_captures() -> Path:
     """The folder of the shared captures, which are not part of the project; skips where there is none."""
-    folder = Path(os.environ.get("SIPREPLAY_SHARED", REPOSITORY.parent / "shared")) / "captures"
-    if not folder.is_dir():
+    folder = shared_folder()
+    if folder is None:
         pytest.skip(NO_SHARED)
     return folder

@@ -70,6 +70,18 @@ def tshark_ladders(pcap: Path, sip_ports: Sequence[int] = ()) -> list[Ladder]:
     Hosts make a pair; where that is not enough to tell two hops apart, their ports do: both sides on one address, or
     a proxy between two phones on one address.
     """
+    return [ladder for messages in _dialogs(pcap, sip_ports).values() for ladder in _ladders(messages)]
+
+
+def tshark_sequences(pcap: Path) -> dict[tuple[str, frozenset[str]], list[tuple[str, str, str]]]:
+    """For each Call-ID and pair of hosts: (sending socket, receiving socket, method or status code) in order."""
+    return {
+        key: [(*_sockets(message), message.what) for message in messages]
+        for key, messages in _dialogs(pcap, ()).items()
+    }
+
+
+def _dialogs(pcap: Path, sip_ports: Sequence[int]) -> dict[tuple[str, frozenset[str]], list[_Message]]:
     dialogs: dict[tuple[str, frozenset[str]], list[_Message]] = {}
     seen: set[tuple[str, ...]] = set()
     for message in _messages(pcap, sip_ports):
@@ -78,7 +90,7 @@ def tshark_ladders(pcap: Path, sip_ports: Sequence[int] = ()) -> list[Ladder]:
             continue
         seen |= keys
         dialogs.setdefault((message.call_id, frozenset((message.source, message.destination))), []).append(message)
-    return [ladder for messages in dialogs.values() for ladder in _ladders(messages)]
+    return dialogs
 
 
 def _ladders(messages: list[_Message]) -> list[Ladder]:
@@ -99,7 +111,11 @@ def _ladders(messages: list[_Message]) -> list[Ladder]:
 
 
 def _sockets(message: _Message) -> tuple[str, str]:
-    return f"{message.source}:{message.source_port}", f"{message.destination}:{message.destination_port}"
+    return _socket(message.source, message.source_port), _socket(message.destination, message.destination_port)
+
+
+def _socket(host: str, port: str) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _ladder(messages: list[_Message], ends: Callable[[_Message], tuple[str, str]]) -> Ladder:

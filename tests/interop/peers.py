@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.interop.baresip import Baresip, CallResult
 from tests.interop.kamailio import kamailio
-from tests.interop.ladder import Ladder, Row, Stream, tshark_count, tshark_ladders, tshark_streams
+from tests.interop.ladder import Ladder, Row, Stream, tshark_count, tshark_ladders, tshark_sequences, tshark_streams
 from tests.interop.process import Finished, Program, free_port, in_namespace, is_bound, loopback_addresses, wait_until
 from tests.interop.recorder import recording
 from tests.interop.sipp import sipp_uac, sipp_uas
@@ -30,6 +30,7 @@ __all__ = [
     "sipp_uas",
     "tshark_count",
     "tshark_ladders",
+    "tshark_sequences",
     "tshark_streams",
     "wait_until",
 ]
