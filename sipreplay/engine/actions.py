@@ -171,7 +171,9 @@ class ActionCompiler:
         if value.startswith("[") and value.endswith("]"):
             key = value[1:-1]
             if key not in self._config.keys:
-                raise ScenarioError(f"<exec play_pcap_{kind}> names the key [{key}], which has no value; give it with -key")
+                raise ScenarioError(
+                    f"<exec play_pcap_{kind}> names the key [{key}], which has no value; give it with -key"
+                )
             value = self._config.keys[key]
         path = Path(value).expanduser()
         beside = Path(self._file).parent / path if self._file else path

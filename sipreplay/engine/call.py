@@ -37,7 +37,6 @@ class More:
         "send_deadline",
         "sources",
         "targets",
-        
     )
 
     def __init__(self) -> None:
@@ -175,5 +174,3 @@ class Call:
         self.lines = None
         self.rtds = None
         self.more = None
-
-

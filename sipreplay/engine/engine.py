@@ -21,14 +21,14 @@ from sipreplay.engine.failure import CallFailed, FatalError
 from sipreplay.engine.headers import cseq_of, header, top_branch
 from sipreplay.engine.matching import UNEXPECTED, Received, find
 from sipreplay.engine.perform import perform
-from sipreplay.engine.reach import allowed_networks
 from sipreplay.engine.rate import NEVER, Rate, Users
+from sipreplay.engine.reach import allowed_networks
 from sipreplay.engine.render import render
 from sipreplay.engine.steps import INDEX_MASK, MANDATORY, NO_VARIABLE, PAUSE, RECV, SEND, Program, Step
 from sipreplay.engine.variables import as_double, is_set, read
 from sipreplay.engine.wheel import Wheel
-from sipreplay.media.port import MediaPort, NoMedia
 from sipreplay.errors import UsageError
+from sipreplay.media.port import MediaPort, NoMedia
 from sipreplay.scenario.injection import InjectionFile
 from sipreplay.stats.calls import CallStatistics
 
@@ -110,7 +110,7 @@ class Engine:
         self.timed_out = False
         self.stopping = False
         self.on_rtd: Callable[[str, float, float], None] | None = None
-        """Called with (name, milliseconds, wall time) for each response time, if set."""
+        """Called with (name, milliseconds, now) for each response time, if set."""
         self.on_warning: Callable[[str], None] | None = None
         self.on_log: Callable[[str], None] | None = None
         for name, text in config.set_variables.items():
@@ -163,6 +163,7 @@ class Engine:
         rate.taken()
         if self.limit and self.totals.current >= self.limit:
             self.totals.not_started += 1
+            self.totals.generating_s = now - self.started
             return True
         lifecycle.place_call(self, now, due)
         return True
@@ -470,7 +471,7 @@ class Engine:
             elapsed = now - (call.started if call.rtds is None else call.rtds[rtd])
             self.counters.response_times[rtd].add(int(elapsed * 1_000_000))
             if self.on_rtd is not None:
-                self.on_rtd(self.program.rtds[rtd], elapsed * 1000.0, self.wall(now))
+                self.on_rtd(self.program.rtds[rtd], elapsed * 1000.0, now)
 
     # Time.
 

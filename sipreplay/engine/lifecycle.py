@@ -8,10 +8,10 @@ from sipreplay.engine import abort
 from sipreplay.engine.call import ALIVE, DEAD, Address, Call
 from sipreplay.engine.failure import CallFailed, FatalError
 from sipreplay.engine.headers import header
+from sipreplay.engine.perform import perform
 from sipreplay.engine.program import scaled_pause
 from sipreplay.engine.rate import Rate, Users
 from sipreplay.engine.render import render
-from sipreplay.engine.perform import perform
 from sipreplay.engine.steps import NO_VARIABLE, RECV, Step
 from sipreplay.engine.variables import is_set, read
 from sipreplay.errors import UsageError
@@ -94,6 +94,7 @@ def place_call(engine: Engine, now: float, due: float, user: int = 0) -> None:
     call.user = user
     totals = engine.totals
     totals.outgoing += 1
+    totals.generating_s = now - engine.started
     _open(engine, call, now)
 
 
@@ -270,5 +271,3 @@ def media_port(engine: Engine, call: Call) -> int:
         if not more.media_port:
             raise CallFailed("OutboundCongestion", "no media port is free")
     return more.media_port
-
-

@@ -6,7 +6,6 @@ Owns sockets, clock and garbage collector settings; knows nothing of what is ins
 from __future__ import annotations
 
 import gc
-import ipaddress
 import select
 import signal
 import socket
@@ -119,7 +118,9 @@ def run_engine(
     if config.remote is not None:
         remote_ip, family = transport.resolve(*config.remote)
         if family != transport.family_of(config.local_ip):
-            raise UsageError(f"local address {config.local_ip} and remote address {remote_ip} are not of one IP version")
+            raise UsageError(
+                f"local address {config.local_ip} and remote address {remote_ip} are not of one IP version"
+            )
     with transport.open_udp(config) as sock:
         loop = _Loop(config, scenario, injections, media, sock, remote_ip, control, on_snapshot, snapshot_interval_s)
         return loop.run(on_ready, hold)

@@ -43,7 +43,7 @@ def perform(engine: Engine, call: Call, operations: list[Operation], subject: by
             engine.stopped_now = engine.stopped_now or operation.name == "stop_now"
             continue
         else:
-            _simple(engine, call, operation, now)
+            _simple(engine, call, operation, subject, now)
             continue
         if failure:
             engine.warn(f"call {call.call_id.decode('latin-1')}: {failure} at step {call.index}")
@@ -132,7 +132,7 @@ def _operand(engine: Engine, call: Call, operation: Operation) -> float:
     return operation.number
 
 
-def _simple(engine: Engine, call: Call, operation: Operation, now: float) -> None:
+def _simple(engine: Engine, call: Call, operation: Operation, subject: bytes, now: float) -> None:
     """Everything that cannot fail a check."""
     kind = operation.kind
     if kind == steps.ASSIGN:
@@ -158,7 +158,9 @@ def _simple(engine: Engine, call: Call, operation: Operation, now: float) -> Non
     elif kind == steps.JUMP:
         target = int(_operand(engine, call, operation))
         if target == call.index or not 0 <= target < engine.end:
-            raise FatalError(f"<jump> at step {call.index} to {target}: no such step, or the same ({engine.program.file})")
+            raise FatalError(
+                f"<jump> at step {call.index} to {target}: no such step, or the same ({engine.program.file})"
+            )
         call.index = -1 - target
     elif kind == steps.PAUSE_RESTORE:
         tick = _operand(engine, call, operation)
@@ -174,10 +176,10 @@ def _simple(engine: Engine, call: Call, operation: Operation, now: float) -> Non
     elif kind == steps.VERIFY_AUTH:
         username = _text(engine, call, operation.text, now)
         password = _text(engine, call, operation.text2, now)
-        write(engine, call, operation.target, verify(call.last_received, username, password))
+        write(engine, call, operation.target, verify(subject or call.last_received, username, password))
     elif kind == steps.COMMAND:
         command = _text(engine, call, operation.text, now).decode("utf-8", "surrogateescape")
-        subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+        subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def _arithmetic(engine: Engine, call: Call, operation: Operation) -> None:
@@ -246,7 +248,9 @@ def _play(engine: Engine, call: Call, operation: Operation) -> None:
     more = call.extra()
     target = more.targets.get(kind)
     if target is None:
-        engine.warn(f"play_pcap_{kind}: no SDP of the peer gave an address for {kind} (call {call.call_id.decode('latin-1')})")
+        engine.warn(
+            f"play_pcap_{kind}: no SDP of the peer gave an address for {kind} (call {call.call_id.decode('latin-1')})"
+        )
         return
     own, offset = more.sources.get(kind, (engine.program.auto_media, 0))
     port = (engine.media_port_of(call) if own else engine.endpoint.media_port) + offset

@@ -235,7 +235,7 @@ def _frames(buffer: bytearray) -> list[tuple[str, Any]]:
         (length,) = _LENGTH.unpack_from(buffer)
         if len(buffer) < 4 + length:
             break
-        out.append(pickle.loads(bytes(buffer[4 : 4 + length])))  # noqa: S301 - our own child wrote it
+        out.append(pickle.loads(bytes(buffer[4 : 4 + length])))
         del buffer[: 4 + length]
     return out
 
@@ -280,7 +280,7 @@ def _receive_first(pipe: socket.socket) -> Any:
         if not data:
             return None
         buffer += data
-    return pickle.loads(bytes(buffer[4:]))  # noqa: S301 - our own parent wrote it
+    return pickle.loads(bytes(buffer[4:]))
 
 
 def _die_with_parent() -> None:

@@ -96,7 +96,7 @@ class _Compiler:
         program.global_variables = self.names.global_count
         program.global_names = {name: self.names.references[name] for name in scenario.global_variables}
         program.rtds = self.rtds
-        program.rtd_bins = {name: scenario.response_time_repartition for name in self.rtds}
+        program.rtd_bins = dict.fromkeys(self.rtds, scenario.response_time_repartition)
         if not scenario.response_time_repartition:
             program.rtd_bins = {}
         program.length_bins = scenario.call_length_repartition
@@ -162,7 +162,12 @@ class _Compiler:
         step.booked = step.rtd_start >= 0 or step.rtd_stop >= 0 or step.counter >= 0
         step.operations = self.actions.compile(element.actions)
         step.plain_after = not (
-            step.operations or step.rrs or step.auth or step.response_txn >= 0 or not step.advance_state or step.branches
+            step.operations
+            or step.rrs
+            or step.auth
+            or step.response_txn >= 0
+            or not step.advance_state
+            or step.branches
         )
 
     def _label(self, name: str, labels: dict[str, int]) -> int:
@@ -220,8 +225,9 @@ class _Compiler:
             try:
                 step.response = int(element.response)
             except ValueError:
-                raise ScenarioError(f"response={element.response!r} is not a number; write regexp_match=\"true\" for a "
-                                    "pattern") from None
+                raise ScenarioError(
+                    f'response={element.response!r} is not a number; write regexp_match="true" for a pattern'
+                ) from None
         step.expected = element.request or element.response
         step.optional = {"true": steps.OPTIONAL, "global": steps.GLOBAL}.get(element.optional, steps.MANDATORY)
         step.advance_state = element.advance_state or step.optional == steps.MANDATORY

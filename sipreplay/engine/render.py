@@ -5,13 +5,17 @@ Owns what each keyword prints (docs: keywords); decides nothing about when somet
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from sipreplay.engine import authentication, headers, steps
 from sipreplay.engine.call import Call
-from sipreplay.engine.steps import CALL_ID, CALL_NUMBER, CSEQ, LAST_HEADER, PEER_TAG, Template
+from sipreplay.engine.failure import CallFailed
+from sipreplay.engine.steps import CALL_ID, CALL_NUMBER, CSEQ, FIELD, LAST_HEADER, PEER_TAG, Template
 from sipreplay.engine.variables import as_double, parse_double, printed, read
+from sipreplay.errors import ScenarioError
+from sipreplay.scenario.keywords import Keyword, compile_text
 
 if TYPE_CHECKING:
     from sipreplay.engine.engine import Engine
@@ -22,6 +26,7 @@ MAXIMUM_FILL = 65_000
 def render(engine: Engine, call: Call, template: Template, now: float) -> bytes:
     """The bytes of a message or text for this call, as of now. Raises FatalError for a text that cannot be made."""
     out = template.parts.copy()
+    late = False
     for position, code, argument in template.slots:
         if code == CALL_NUMBER:
             out[position] = call.number_text
@@ -46,10 +51,13 @@ def render(engine: Engine, call: Call, template: Template, now: float) -> bytes:
             value = _value(engine, call, code, argument, now)
             if value:
                 out[position] = value
+                late = late or (code == FIELD and b"[authentication" in value)
             elif code in _SUPPRESSED:
                 _suppress(template, out, position)
     if template.length or template.authentication >= 0:
         _fix(engine, call, template, out, now)
+    if late:
+        return _with_late_authentication(engine, call, b"".join(out), now)
     return b"".join(out)
 
 
@@ -113,6 +121,29 @@ def _fix(engine: Engine, call: Call, template: Template, out: list[bytes], now: 
         out[template.authentication] = b""
         message = b"".join(out)
         out[template.authentication] = authentication.credentials(engine, call, arguments, message, now)
+
+
+def _with_late_authentication(engine: Engine, call: Call, message: bytes, now: float) -> bytes:
+    """A field of an injection file held the [authentication] keyword: SIPp's place for credentials of each call."""
+    match = _LATE.search(message)
+    if match is None:
+        return message
+    try:
+        parts = compile_text(match.group().decode("utf-8", "surrogateescape"), message=False)
+        word = next((part for part in parts if isinstance(part, Keyword)), None)
+        texts = [_literal(word.plain(name)) if word is not None else None for name in ("username", "password")]
+    except ScenarioError as error:
+        raise CallFailed("", f"a field of the injection file: {error.message}") from None
+    rest = message[: match.start()] + message[match.end() :]
+    line = authentication.credentials(engine, call, (texts[0], texts[1]), rest, now)
+    return message[: match.start()] + line + message[match.end() :]
+
+
+_LATE = re.compile(rb"\[authentication(?:[^\]\"\r\n]|\"[^\"\r\n]*\")*\]")
+
+
+def _literal(text: str) -> Template:
+    return Template([text.encode("utf-8", "surrogateescape")], [], in_message=False, source=text)
 
 
 def _value(engine: Engine, call: Call, code: int, argument: Any, now: float) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sipreplay.engine import lifecycle, unexpected
 from sipreplay.engine.call import ALIVE, Call
-from sipreplay.engine.failure import CallFailed, FatalError
+from sipreplay.engine.failure import CallFailed
 from sipreplay.engine.headers import body_of, cseq_of, header, top_branch
 from sipreplay.engine.matching import CONSUMED, REPEATED, RESEND
 from sipreplay.engine.perform import perform
@@ -39,7 +39,9 @@ def sequence(engine: Engine, call: Call, method: bytes, data: bytes, now: float)
         return True
     if call.invite_cseq >= 0 and number != call.invite_cseq:
         engine.warn(f"the ACK's CSeq is {number}, the INVITE's was {call.invite_cseq}: call {call.call_id!r} is ended")
-        lifecycle.fail(engine, call, now, "", "ACK whose CSeq is not the INVITE's", got=f"ACK with CSeq {number}", release=False)
+        lifecycle.fail(
+            engine, call, now, "", "ACK whose CSeq is not the INVITE's", got=f"ACK with CSeq {number}", release=False
+        )
         return False
     call.established = True
     return True
@@ -83,10 +85,9 @@ def before(engine: Engine, call: Call, step: Step, response: bool, data: bytes, 
             more.routes, more.next_url = recorded
     if step.auth and data[8:11] in (b"401", b"407"):
         if not header(data, b"WWW-Authenticate") and not header(data, b"Proxy-Authenticate"):
-            raise FatalError(
-                f"a {data[8:11].decode()} without WWW-Authenticate or Proxy-Authenticate came for <recv auth=\"true\"> "
-                f"({engine.program.file}:{step.line})"
-            )
+            text = f"a {data[8:11].decode()} without WWW-Authenticate or Proxy-Authenticate"
+            lifecycle.fail(engine, call, now, "", text, step=step)
+            return False
         more = call.extra()
         more.challenge = data
         more.challenge_code = int(data[8:11])
@@ -144,7 +145,9 @@ def retransmit(engine: Engine, call: Call, now: float) -> None:
     if call.retrans_count > min(limit, config.max_retrans):
         call.retrans_due = 0.0
         engine.counters.timeouts[step.index] += 1
-        jump_or_fail(engine, call, step, now, "MaxUDPRetrans", f"no answer after {call.retrans_count - 1} retransmissions")
+        jump_or_fail(
+            engine, call, step, now, "MaxUDPRetrans", f"no answer after {call.retrans_count - 1} retransmissions"
+        )
         return
     try:
         engine.send(call.last_sent, call.address)  # type: ignore[arg-type]

@@ -5,33 +5,78 @@ Without traces nothing here is on the way of a message.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from sipreplay.dumps.logs import ErrorLog, MessageLog
+from sipreplay.dumps.rtt import RttWriter
 from sipreplay.engine.call import Address
 from sipreplay.engine.config import EngineConfig
+from sipreplay.errors import TransportError
 
 if TYPE_CHECKING:
-    from sipreplay.engine.engine import Engine
+    from sipreplay.engine.engine import Engine, Send
 
 Receive = Callable[[bytes, Address | None, float], None]
-Send = Callable[[bytes, Address], object]
 
 
 class Traces:
-    """The trace files of one engine."""
+    """The trace files of one engine. Raises TransportError if one cannot be created."""
 
     def __init__(self, config: EngineConfig) -> None:
-        self.config = config
+        self._transport = config.transport
+        self._stack = ExitStack()
+        self._messages: MessageLog | None = None
+        self._errors: ErrorLog | None = None
+        self._times: RttWriter | None = None
+        try:
+            if config.trace_messages is not None:
+                self._messages = self._stack.enter_context(MessageLog(config.trace_messages))
+            if config.trace_errors is not None:
+                self._errors = self._stack.enter_context(ErrorLog(config.trace_errors))
+            if config.trace_rtt is not None:
+                self._times = self._stack.enter_context(RttWriter(config.trace_rtt))
+        except OSError as error:
+            self._stack.close()
+            raise TransportError(f"cannot write the trace {error.filename}: {error.strerror}") from None
 
     def sending(self, send: Send) -> Send:
-        return send
+        """`send`, or one that writes every message first."""
+        log = self._messages
+        if log is None:
+            return send
+        transport = self._transport
+
+        def traced(data: bytes, address: Address) -> object:
+            done = send(data, address)
+            log.sent(data, time.time(), transport)
+            return done
+
+        return traced
 
     def receiving(self, receive: Receive) -> Receive:
-        return receive
+        """`receive`, or one that writes every message first."""
+        log = self._messages
+        if log is None:
+            return receive
+        transport = self._transport
+
+        def traced(data: bytes, address: Address | None, now: float) -> None:
+            log.received(data, time.time(), transport)
+            receive(data, address, now)
+
+        return traced
 
     def attach(self, engine: Engine) -> None:
-        pass
+        """Listen to warnings and response times."""
+        errors, times = self._errors, self._times
+        if errors is not None:
+            engine.on_warning = lambda text: errors.write(text, time.time())
+        if times is not None:
+            engine.on_rtd = lambda name, ms, now: times.record((now - engine.started) * 1000.0, ms, name)
 
     def close(self) -> None:
-        pass
+        """Write what is buffered."""
+        self._stack.close()
