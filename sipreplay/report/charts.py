@@ -212,7 +212,11 @@ def _edges(series: Sequence[Samples], log: bool) -> Any:
 
 
 def distribution(
-    axes: Any, distributions: Sequence[Distribution], title: str = "Share of calls answered within"
+    axes: Any,
+    distributions: Sequence[Distribution],
+    title: str = "Share of calls answered within",
+    x_label: str = "response time (ms)",
+    y_label: str = "share of calls (%)",
 ) -> None:
     """Cumulative share of calls over time, with p50, p95 and p99 marked (one series) or in the legend (several)."""
     filled = [one for one in distributions if one.count]
@@ -242,8 +246,8 @@ def distribution(
     plain_numbers(axes.xaxis)
     axes.set_ylim(0, 103)
     axes.set_yticks([0, 25, 50, 75, 100])
-    axes.set_xlabel("response time (ms)" + (", log" if log else ""))
-    axes.set_ylabel("share of calls (%)")
+    axes.set_xlabel(x_label + (", log" if log else ""))
+    axes.set_ylabel(y_label)
     detail = f"{count(filled[0].count)} measured" if len(filled) == 1 else ""
     heading(axes, title, detail, legend=len(filled) > 1, columns=1)
 

@@ -169,7 +169,10 @@ def _message(row: Row, places: list[int], y: int, delta: float, width: int, raw:
     folded = f' <tspan class="w">×{row.retransmissions + 1}</tspan>' if row.retransmissions else ""
     if row.copies:
         folded += f' <tspan class="c">+{plural(row.copies, "copy", "copies")}</tspan>'
-    label = f'{escape(row.label)} <tspan class="c">{escape(row.cseq)}</tspan>{folded}'
+    # The label stays on its own arrow: first the CSeq goes, then the end of the reason phrase.
+    room = (max(abs(x2 - x1), 120) - 12) / (CHARACTER * 1.1) - (5 if row.retransmissions else 0)
+    cseq = f' <tspan class="c">{escape(row.cseq)}</tspan>' if len(row.label) + len(row.cseq) < room else ""
+    label = f"{escape(clip(row.label, int(room)))}{cseq}{folded}"
     detail = ""
     if row.detail:
         text = clip(row.detail, int((width - 24) / CHARACTER))

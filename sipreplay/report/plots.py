@@ -178,15 +178,26 @@ def statistics_svg(statistics: Sequence[Statistics], ident: str = "stat", *, tab
     return _inline(rows, ident, lambda f, grid: _statistics_panels(f, grid, 0, statistics, tables=tables))
 
 
-def distributions_svg(panels: Sequence[tuple[str, Sequence[Distribution]]], ident: str = "cdf") -> str:
-    """Up to two cumulative distributions side by side (title, series), for inlining in a page."""
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A panel of cumulative distributions, with the labels of its axes."""
+
+    title: str
+    series: Sequence[Distribution]
+    x_label: str
+    y_label: str
+
+
+def distributions_svg(panels: Sequence[Panel], ident: str = "cdf") -> str:
+    """Up to two cumulative distributions side by side, for inlining in a page."""
 
     def draw(figure: Any, grid: Any) -> None:
         from sipreplay.report import charts
 
-        for column, (title, series) in enumerate(panels[:2]):
+        for column, panel in enumerate(panels[:2]):
             spot = grid[0, :] if len(panels) == 1 else grid[0, column]
-            charts.distribution(figure.add_subplot(spot), series, title)
+            axes = figure.add_subplot(spot)
+            charts.distribution(axes, panel.series, panel.title, panel.x_label, panel.y_label)
 
     return _inline(1, ident, draw)
 

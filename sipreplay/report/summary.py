@@ -190,7 +190,7 @@ def _signalling(summary: RunSummary) -> Iterator[Line]:
         )
 
 
-def _spread(histogram: Histogram) -> str:
+def spread_text(histogram: Histogram) -> str:
     """p50, p99 and maximum of a histogram of microseconds."""
     if not histogram.count:
         return "not measured"
@@ -209,7 +209,7 @@ SCHEDULING = {
 def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
     sent: list[str | Span] = [f"{plural(media.sent_packets, 'packet')} in {plural(media.streams, 'stream')}"]
     if media.lateness_us.count:
-        sent.append(f"late {_spread(media.lateness_us)}")
+        sent.append(f"late {spread_text(media.lateness_us)}")
     for number, what in (
         (media.send_errors, "refused by the kernel"),
         (summary.media_skipped, "skipped as too late"),
@@ -234,7 +234,7 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
     if media.duplicates or media.reordered:
         got.append((f"{count(media.duplicates)} duplicate, {count(media.reordered)} out of order", "warn"))
     if media.jitter_us.count:
-        got.append(f"jitter {_spread(media.jitter_us)}")
+        got.append(f"jitter {spread_text(media.jitter_us)}")
     yield _row("RTP received", _dotted(*got))
     if summary.calls_silent:
         expecting = count(summary.calls_expecting_media)
@@ -263,7 +263,7 @@ def _socket_line(what: str, receive: int, send: int, dropped: int) -> Line:
 
 def _generator(summary: RunSummary) -> Line:
     uac = summary.uac
-    parts: list[str | Span] = [f"calls started late {_spread(uac.start_lateness)}"]
+    parts: list[str | Span] = [f"calls started late {spread_text(uac.start_lateness)}"]
     if uac.loop_lateness.count:
         parts.append(f"timers late p99 {duration_ms(milliseconds(uac.loop_lateness.percentile(99)))}")
     if summary.lateness_limit_ms:

@@ -1,0 +1,79 @@
+"""Self-contained pages: one style, one script, inline SVG, nothing fetched. Captured text is data, always escaped.
+
+Holds the frame that the pages of runs, captures, bundles and dumps share; each page has its own module.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from sipreplay import __version__
+from sipreplay.report import style
+from sipreplay.report.plots import Dumps, headline, samples_svg, statistics_svg
+from sipreplay.report.words import printable
+
+
+def _template(name: str) -> str:
+    return (resources.files("sipreplay.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    # Autoescape is for every template: a capture's From may be a <script>.
+    environment = Environment(
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters["printable"] = printable
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    """Text without control characters and lone surrogates, which no HTML file can hold."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "\n".join(printable(line) for line in value.split("\n"))
+    return value
+
+
+def render(template: str, *, script: str = "", **values: Any) -> str:
+    """A page. `script`: name of the page's script in templates/, allowed to run by its hash and by nothing else."""
+    code = _template(script) if script else ""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            css=Markup(style.css_variables() + _template("page.css")),
+            script=Markup(code),
+            script_source=Markup(f"'sha256-{digest}'") if code else "'none'",
+            version=__version__,
+            **values,
+        )
+    )
+
+
+def picture(svg: str) -> Markup:
+    """An SVG that this package drew, to be put into a page as it is."""
+    return Markup(svg)
+
+
+def plot_page(dumps: Dumps) -> str:
+    """The charts of dumps as a page."""
+    title, detail = headline(dumps)
+    charts = []
+    if dumps.samples:
+        charts.append(picture(samples_svg(dumps.samples)))
+    if dumps.statistics:
+        charts.append(picture(statistics_svg(dumps.statistics)))
+    return render("plot.html.j2", title=title, detail=detail, charts=charts, problems=dumps.problems)
