@@ -1,0 +1,78 @@
+"""What every learned file ends with: answers to requests that may come at any time, and the end of the call.
+
+A request during a SIPp pause ends the call unless the label `_unexp.main` is there; from it the scenario goes back to
+where it was, and the pause keeps its end.
+"""
+
+from __future__ import annotations
+
+from sipreplay.learn.draft import Draft, Step
+from sipreplay.learn.text import Line, Literal, Live, MessageText
+from sipreplay.scenario.model import Action, Assign, Jump, Nop, Pause, PauseRestore, Recv, Send
+
+END = "end"
+MAIN = "_unexp.main"
+BACK = "_unexp.back"
+
+
+def _ok(more: tuple[Line, ...] = (), body: tuple[Line, ...] = ()) -> MessageText:
+    length = Live("[len]") if body else Literal("0")
+    head: tuple[Line, ...] = (
+        (Literal("SIP/2.0 200 OK"),),
+        (Live("[last_Via:]"),),
+        (Live("[last_From:]"),),
+        (Live("[last_To:]"),),
+        (Live("[last_Call-ID:]"),),
+        (Live("[last_CSeq:]"),),
+    )
+    return MessageText((*head, *more, (Literal("Content-Length: "), length)), body)
+
+
+def add_handler(draft: Draft, *, invite: bool, session: MessageText | None, progress: bool) -> None:
+    """Append the handler.
+
+    `invite`: the scenario holds an INVITE dialog. `session`: the last own message with SDP, for a re-INVITE.
+    `progress`: provisional responses may come late, too.
+    """
+    steps = draft.steps
+
+    def label(name: str) -> None:
+        draft.labels.append((name, len(steps)))
+
+    label(MAIN)
+    first = len(steps)
+    if progress:
+        steps += [Step(Recv(response=code, optional="true", next=BACK), extra=True) for code in ("100", "180", "183")]
+    if invite:
+        steps.append(Step(Recv(request="BYE", optional="true", next="_unexp.bye"), extra=True))
+        if session is not None:
+            steps.append(Step(Recv(request="INVITE", optional="true", next="_unexp.invite"), extra=True))
+    steps.append(Step(Recv(request="OPTIONS|UPDATE|INFO|NOTIFY|MESSAGE", regexp_match=True), extra=True))
+    steps[first].element.comment = "Requests that the capture does not hold are answered, whenever they come."
+    steps.append(Step(Send(text=""), _ok(), extra=True))
+    label(BACK)
+    steps.append(Step(Nop(actions=_go_back()), extra=True))
+    if invite:
+        label("_unexp.bye")
+        steps.append(Step(Send(text="", next=END), _ok(), extra=True))
+    if invite and session is not None:
+        label("_unexp.invite")
+        contact: Line = (Literal("Contact: <sip:"), Live("[local_ip]:[local_port];transport=[transport]"), Literal(">"))
+        kind: Line = (Literal("Content-Type: application/sdp"),)
+        steps.append(Step(Send(text="", retrans_ms=500), _ok((contact, kind), session.body), extra=True))
+        steps.append(Step(Recv(request="ACK", timeout_ms=32000, next=BACK), extra=True))
+
+
+def _go_back() -> list[Action]:
+    return [
+        PauseRestore(variable="_unexp.pausedaddr"),
+        Assign("assign", "unexp_back", variable="_unexp.retaddr"),
+        Assign("assign", "_unexp.retaddr", value=0.0),
+        Jump(variable="unexp_back"),
+    ]
+
+
+def add_end(draft: Draft, timewait_ms: float) -> None:
+    """Append the label and the time in which retransmissions are still answered."""
+    draft.labels.append((END, len(draft.steps)))
+    draft.steps.append(Step(Pause(timewait=True, milliseconds=max(1, round(timewait_ms))), extra=True))
