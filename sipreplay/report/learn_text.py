@@ -1,70 +1,76 @@
-"""What `learn` prints: the counts, a table of the scenarios, what was generalised, what was left out and why."""
+"""What `learn` prints: what was found, the scenarios it wrote, what it generalised, what it left out and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from sipreplay.learn.options import LearnReport, ScenarioRow
-from sipreplay.report.lines import Line
-from sipreplay.report.words import clip, count, duration_ms, plural, printable
+from sipreplay.report.lines import Line, Span
+from sipreplay.report.tables import Heading, table_lines
+from sipreplay.report.words import count, duration_ms, plural, printable
 
-MAX_ROWS = 40
-MAX_NOTES = 20
+MAX_SCENARIOS = 60
+MAX_REMARKS = 30
+
+_HEADINGS = (
+    Heading("scenario", least=16),
+    Heading("calls", right=True, keep=True),
+    Heading("messages", right=True, keep=True, drop=3),
+    Heading("length", right=True, keep=True, drop=4),
+    Heading("over", keep=True, drop=2),
+    Heading("media", least=12),
+    Heading("injection columns", least=12, drop=1),
+)
 
 
 def learn_lines(report: LearnReport, width: int = 120) -> list[Line]:
-    """All lines, most important first; long lists are cut, and say so."""
-    lines: list[Line] = [[("Learned ", "bold"), (printable(str(report.output)), "bold")], []]
-    lines.append(_counts("calls", report.learned_calls, report.calls))
-    lines.append(_counts("dialogs", report.learned_dialogs, report.dialogs))
-    lines.append(_counts("streams", report.learned_streams, report.streams))
-    lines.append([("  scenarios  ", "head"), (count(sum(len(row.files) for row in report.scenarios)) + " written", "")])
-    lines.append([])
-    lines += _table(report.scenarios)
-    lines += _section("Generalised", report.generalised, width)
-    lines += _section("Left out", (f"{item.what}: {item.why}" for item in report.left_out), width, "warn")
-    lines += _section("Blind spots", report.blind_spots, width, "warn")
-    return lines
-
-
-def _counts(name: str, learned: int, found: int) -> Line:
-    style = "" if learned == found else "warn"
-    return [(f"  {name:<11}", "head"), (f"{count(learned)} of {count(found)}", style)]
-
-
-def _table(rows: Sequence[ScenarioRow]) -> list[Line]:
-    if not rows:
-        return [[("  no scenario: nothing could be learned", "bad")]]
-    cells = [("scenario", "calls", "messages", "length", "over", "media", "varies")]
-    for row in rows[:MAX_ROWS]:
-        cells.append(
-            (
-                row.name,
-                count(row.calls),
-                count(row.messages),
-                duration_ms(row.duration_ms),
-                row.transport,
-                clip(", ".join(row.media), 44) or "-",
-                clip(", ".join(row.columns), 40) or "-",
+    """The lines of the outcome; nothing but the scenario table is cut to the width."""
+    lines: list[Line] = [
+        [("  learned  ", "head"), *_share(report.learned_calls, report.calls, "call")],
+        [("           ", ""), *_share(report.learned_dialogs, report.dialogs, "dialog")],
+        [("           ", ""), *_share(report.learned_streams, report.streams, "RTP stream")],
+        [],
+    ]
+    if report.scenarios:
+        shown = report.scenarios[:MAX_SCENARIOS]
+        lines += table_lines(_HEADINGS, [_cells(row) for row in shown], width)
+        if len(report.scenarios) > len(shown):
+            lines.append(
+                [(f"  and {plural(len(report.scenarios) - len(shown), 'more scenario')}, in bundle.toml", "dim")]
             )
-        )
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    right = {1, 2, 3}
-    lines: list[Line] = []
-    for index, line in enumerate(cells):
-        text = "  ".join(cell.rjust(widths[i]) if i in right else cell.ljust(widths[i]) for i, cell in enumerate(line))
-        lines.append([("  " + printable(text), "head" if index == 0 else "")])
-    if len(rows) > MAX_ROWS:
-        lines.append([(f"  and {plural(len(rows) - MAX_ROWS, 'more scenario')}: all are in bundle.toml", "dim")])
+    else:
+        lines.append([("  no scenario was written", "warn")])
+    lines += _remarks("generalised", report.generalised, "")
+    lines += _remarks("left out", [f"{entry.what}: {entry.why}" for entry in report.left_out], "warn")
+    lines += _remarks("not seen", report.blind_spots, "warn")
+    lines += [[], [("  wrote ", ""), (printable(str(report.output)), "bold"), (f"  {_next(report)}", "dim")]]
     return lines
 
 
-def _section(title: str, items: Iterable[str], width: int, style: str = "") -> list[Line]:
-    texts = list(items)
+def _next(report: LearnReport) -> str:
+    return f"play it: sipreplay run {printable(str(report.output))}" if report.scenarios else ""
+
+
+def _share(part: int, whole: int, noun: str) -> list[Span]:
+    style = "good" if part == whole and whole else "warn" if part else "dim"
+    return [(f"{count(part)} of {plural(whole, noun)}", style)]
+
+
+def _cells(row: ScenarioRow) -> list[Span]:
+    return [
+        (printable(row.name), "bold"),
+        (count(row.calls), ""),
+        (count(row.messages), ""),
+        (duration_ms(row.duration_ms), ""),
+        (row.transport, ""),
+        (printable(", ".join(row.media)) or "-", "media"),
+        (printable(", ".join(row.columns)) or "-", "dim"),
+    ]
+
+
+def _remarks(title: str, texts: list[str], style: str) -> list[Line]:
     if not texts:
         return []
     lines: list[Line] = [[], [(f"  {title}", "head")]]
-    lines += [[("    " + clip(printable(text), max(width, 80) - 4), style)] for text in texts[:MAX_NOTES]]
-    if len(texts) > MAX_NOTES:
-        lines.append([(f"    and {count(len(texts) - MAX_NOTES)} more: all are in report.html", "dim")])
+    lines += [[(f"    {printable(text)}", style)] for text in texts[:MAX_REMARKS]]
+    if len(texts) > MAX_REMARKS:
+        lines.append([(f"    and {plural(len(texts) - MAX_REMARKS, 'more')}", "dim")])
     return lines
