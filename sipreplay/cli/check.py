@@ -14,6 +14,7 @@ from sipreplay.errors import ExitCode, ScenarioError
 def command(scenarios: tuple[Path, ...]) -> int:
     """Read scenarios as `run` would, and say what is wrong, with file and line."""
     from sipreplay.engine.config import EngineConfig
+    from sipreplay.engine.endpoint import endpoint_of
     from sipreplay.engine.program import compile_program
     from sipreplay.scenario.reader import read_scenario
 
@@ -24,7 +25,8 @@ def command(scenarios: tuple[Path, ...]) -> int:
                 scenario = read_scenario(path.read_bytes(), str(path))
             except OSError as error:
                 raise ScenarioError(f"cannot be read: {error.strerror}", str(path)) from error
-            compile_program(scenario, EngineConfig(path))
+            config = EngineConfig(path)
+            compile_program(scenario, config, endpoint_of(config, 5060))
         except ScenarioError as error:
             failed += 1
             click.echo(f"{error}", err=True)

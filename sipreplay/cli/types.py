@@ -10,7 +10,7 @@ import click
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[Any]):
     """Seconds, from `90`, `1.5s`, `250ms`, `2m` or `1h`."""
 
     name = "duration"
@@ -25,7 +25,7 @@ class Duration(click.ParamType):
         return float(match[1]) * _UNITS[match[2] or "s"]
 
 
-class Target(click.ParamType):
+class Target(click.ParamType[Any]):
     """`HOST`, `HOST:PORT` or `[IPv6]:PORT`; the port is 5060 where none is given."""
 
     name = "host[:port]"
@@ -46,7 +46,7 @@ class Target(click.ParamType):
         return self.fail(f"{text!r} is no target; write host, host:port or [IPv6]:port", param, ctx)
 
 
-class Setting(click.ParamType):
+class Setting(click.ParamType[Any]):
     """`FIELD=VALUE`."""
 
     name = "field=value"

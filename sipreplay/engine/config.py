@@ -75,4 +75,6 @@ class EngineConfig:
     trace_messages: Path | None = None
     trace_errors: Path | None = None
     trace_rtt: Path | None = None
+    trace_call: Path | None = None
+    """The messages of the first call, as a pcap."""
     random_seed: int | None = None

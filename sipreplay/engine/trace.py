@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sipreplay.dumps.logs import ErrorLog, MessageLog
 from sipreplay.dumps.rtt import RttWriter
 from sipreplay.engine.call import Address
+from sipreplay.engine.call_trace import CallTrace
 from sipreplay.engine.config import EngineConfig
 from sipreplay.errors import TransportError
 
@@ -25,12 +26,14 @@ Receive = Callable[[bytes, Address | None, float], None]
 class Traces:
     """The trace files of one engine. Raises TransportError if one cannot be created."""
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, local: Address) -> None:
+        """`local`: the bound address, for the trace of a call."""
         self._transport = config.transport
         self._stack = ExitStack()
         self._messages: MessageLog | None = None
         self._errors: ErrorLog | None = None
         self._times: RttWriter | None = None
+        self._call: CallTrace | None = None
         try:
             if config.trace_messages is not None:
                 self._messages = self._stack.enter_context(MessageLog(config.trace_messages))
@@ -41,9 +44,14 @@ class Traces:
         except OSError as error:
             self._stack.close()
             raise TransportError(f"cannot write the trace {error.filename}: {error.strerror}") from None
+        if config.trace_call is not None:
+            self._call = CallTrace(config.trace_call, local)
+            self._stack.callback(self._call.close)
 
     def sending(self, send: Send) -> Send:
         """`send`, or one that writes every message first."""
+        if self._call is not None:
+            send = self._call.sending(send)
         log = self._messages
         if log is None:
             return send
@@ -58,6 +66,8 @@ class Traces:
 
     def receiving(self, receive: Receive) -> Receive:
         """`receive`, or one that writes every message first."""
+        if self._call is not None:
+            receive = self._call.receiving(receive)
         log = self._messages
         if log is None:
             return receive

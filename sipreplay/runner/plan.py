@@ -7,7 +7,7 @@ target that was named.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sipreplay.bundle.folder import read_bundle
@@ -33,6 +33,8 @@ class Side:
     """uac or uas."""
     config: EngineConfig
     uses_media: bool
+    media_ports: int = 1
+    """RTP ports a call needs at once: 2 with audio and video."""
     expects_media: bool = False
     """Whether the other side of the pair sends RTP, so that a silent call is a fault."""
 
@@ -259,6 +261,9 @@ def deal(total: int | None, weights: list[float]) -> list[int | None]:
     return list(shares)
 
 
-def with_injection(side: Side, files: list[Path]) -> Side:
-    """The same side with other injection files."""
-    return replace(side, config=replace(side.config, injection=files))
+def printed(target: tuple[str, int] | None) -> str:
+    """A target as it is written; "" for none."""
+    if target is None:
+        return ""
+    host, port = target
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

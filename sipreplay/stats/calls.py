@@ -88,6 +88,8 @@ class CallStatistics:
     call_length: Histogram = field(default_factory=Histogram)
     """Microseconds."""
     call_length_bins: Repartition | None = None
+    generating_s: float = 0.0
+    """From the engine's start to the last call that was started or was due at the limit (the longest of merged ones)."""
     start_lateness: Histogram = field(default_factory=Histogram)
     """Microseconds between the time a call was due and the time it started."""
     loop_lateness: Histogram = field(default_factory=Histogram)
@@ -120,6 +122,7 @@ class CallStatistics:
         """Add what another process counted for the same scenario."""
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.generating_s = max(self.generating_s, other.generating_s)
         for name in ("receive_buffer", "send_buffer"):
             sizes = [size for size in (getattr(self, name), getattr(other, name)) if size]
             setattr(self, name, min(sizes, default=0))
@@ -187,6 +190,7 @@ def plain(statistics: CallStatistics) -> dict[str, Any]:
     for name in ("call_length", "start_lateness", "loop_lateness", "setup_time", "ring_time"):
         out[name] = getattr(statistics, name).to_dict()
     out["response_times"] = {name: h.to_dict() for name, h in statistics.response_times.items()}
+    out["generating_s"] = statistics.generating_s
     out["receive_buffer"] = statistics.receive_buffer
     out["send_buffer"] = statistics.send_buffer
     return out

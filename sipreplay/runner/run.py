@@ -1,0 +1,170 @@
+"""One run from start to verdict: processes, live view, dumps, summary, report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from sipreplay import __version__
+from sipreplay.report.live import LiveNumbers, LiveView
+from sipreplay.report.model import RunSummary, ScenarioResult
+from sipreplay.report.summary import print_summary
+from sipreplay.runner.dumps import Dumps
+from sipreplay.runner.options import RunOptions
+from sipreplay.runner.overrides import settled_injection
+from sipreplay.runner.plan import Plan, printed
+from sipreplay.runner.session import Outcome, Session
+from sipreplay.stats.calls import CallStatistics, merged
+from sipreplay.verify.verdict import Observed, Verdict, judge
+
+LIVE_MEDIA_TURNS = 10
+"""Media totals are asked for every so many turns of the session."""
+
+
+def run_plan(plan: Plan, options: RunOptions) -> RunSummary:
+    """Play, print the summary, write the report. Raises SipReplayError for what prevents the start."""
+    with settled_injection(plan, options.settings), Dumps(plan, options) as dumps:
+        with Session(plan, dumps.media_records) as session:
+            outcome = _play(session, plan, options, dumps)
+        summary = summarise(plan, options, outcome)
+        dumps.finish(summary, outcome)
+    print_summary(summary, sys.stdout)
+    return summary
+
+
+def describe(plan: Plan) -> str:
+    """What a run would do, in lines."""
+    lines = [f"{plan.name}: {len(plan.pairs)} pair{'s' if len(plan.pairs) != 1 else ''}"]
+    for pair in plan.pairs:
+        for side in (pair.uac, pair.uas):
+            if side is None:
+                continue
+            config = side.config
+            what = f"  {side.role} {side.name} ({config.scenario}) over {config.transport} from {config.local_ip}"
+            if side.role == "uac":
+                to = "its own answering side" if pair.uas else printed(plan.target)
+                calls = "no end" if config.calls is None else f"{config.calls} calls"
+                how = f"{config.users} users" if config.users else f"{config.rate_cps:g} calls/s"
+                what += f" to {to}: {how}, {calls}, stage {pair.stage}"
+            lines.append(what)
+    return "\n".join(lines + [f"  note: {note}" for note in plan.notes])
+
+
+def _play(session: Session, plan: Plan, options: RunOptions, dumps: Dumps) -> Outcome:
+    turns = 0
+    media = None
+    with _interrupts(session), LiveView(sys.stderr if not sys.stdout.isatty() else sys.stdout) as view:
+
+        def turn(elapsed_s: float, stopping: bool) -> None:
+            nonlocal turns, media
+            turns += 1
+            if turns % LIVE_MEDIA_TURNS == 0:
+                media = session.media_so_far()
+            dumps.row(session, elapsed_s)
+            uac, uas = session.totals()
+            shown = uac if session.outcome.callers else uas
+            view.update(
+                LiveNumbers(
+                    elapsed_s=elapsed_s,
+                    created=shown.created,
+                    current=shown.current,
+                    successful=shown.successful,
+                    failed=shown.failed,
+                    not_started=shown.not_started,
+                    retransmissions=shown.retransmissions,
+                    wanted_calls=plan.wanted_calls,
+                    wanted_s=options.duration_s,
+                    wanted_rate_cps=plan.wanted_rate_cps,
+                    rtp_sent=media.sent_packets if media else 0,
+                    rtp_received=media.received_packets if media else 0,
+                    rtp_lost=media.lost if media else 0,
+                    lateness_ms=shown.start_lateness.percentile(99) / 1000,
+                    stopping=stopping,
+                )
+            )
+
+        return session.run(turn)
+
+
+@contextmanager
+def _interrupts(session: Session) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end a run gracefully; the second one at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        session.interrupt()
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)
+
+
+def summarise(plan: Plan, options: RunOptions, outcome: Outcome) -> RunSummary:
+    """All that is known of a run, with its verdict."""
+    callers = outcome.callers or outcome.callees
+    uac = merged([p.statistics for p in callers])
+    uas = merged([p.statistics for p in outcome.callees]) if outcome.callers and outcome.callees else None
+    rate = sum(p.side.config.rate_cps for p in outcome.callers if not p.side.config.users)
+    achieved = (uac.created + uac.not_started) / uac.generating_s if uac.generating_s else 0.0
+    expecting = sum(p.statistics.successful for p in outcome.callers + outcome.callees if p.side.expects_media)
+    silent = max(0, expecting - outcome.media.calls_receiving) if outcome.media and plan.target is None else 0
+    observed = Observed(
+        uac=uac,
+        uas=uas,
+        wanted_rate_cps=0.0 if len(plan.stages) > 1 else rate,
+        achieved_rate_cps=achieved,
+        wanted_calls=plan.wanted_calls,
+        media_lateness=outcome.media.lateness_us if outcome.media else None,
+        calls_silent=silent,
+        interrupted=outcome.interrupted,
+        broken=outcome.broken,
+    )
+    verdict: Verdict = judge(observed, options.limits)
+    return RunSummary(
+        name=plan.name,
+        uac=uac,
+        uas=uas,
+        media=outcome.media,
+        calls_expecting_media=expecting,
+        calls_silent=silent,
+        media_lateness_limit_ms=options.limits.media_lateness_ms,
+        scenarios=_scenarios(plan, outcome),
+        target=printed(plan.target),
+        transport=", ".join(sorted({p.side.config.transport for p in callers})),
+        started=outcome.started,
+        wall_s=outcome.wall_s,
+        generating_s=uac.generating_s,
+        wanted_rate_cps=rate,
+        achieved_rate_cps=achieved,
+        users=options.users,
+        wanted_calls=plan.wanted_calls,
+        limit=options.limit,
+        lateness_limit_ms=options.limits.lateness_ms,
+        verdict=verdict.name,
+        exit_code=int(verdict.exit_code),
+        reasons=list(verdict.reasons),
+        notes=list(plan.notes),
+        command=options.command,
+        tool_version=__version__,
+        host=f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}",
+    )
+
+
+def _scenarios(plan: Plan, outcome: Outcome) -> list[ScenarioResult]:
+    if len(plan.pairs) < 2:
+        return []
+    return [
+        ScenarioResult(p.side.name, p.side.role, _numbers(p.statistics), p.side.config.calls)
+        for p in outcome.callers + outcome.callees
+    ]
+
+
+def _numbers(statistics: CallStatistics) -> CallStatistics:
+    return merged([statistics])
