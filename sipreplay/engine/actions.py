@@ -11,6 +11,7 @@ from sipreplay.engine.templates import TemplateCompiler
 from sipreplay.errors import ScenarioError
 from sipreplay.media.port import MediaPort
 from sipreplay.scenario import model
+from sipreplay.scenario.builtin import MEDIA_FOLDER
 from sipreplay.scenario.keywords import compile_text
 from sipreplay.scenario.posix import compile_posix
 
@@ -178,6 +179,8 @@ class ActionCompiler:
         path = Path(value).expanduser()
         beside = Path(self._file).parent / path if self._file else path
         chosen = beside if beside.exists() else path
+        if self._config.builtin and not chosen.exists():
+            chosen = MEDIA_FOLDER / path
         known = self._sources.get((str(chosen), kind))
         if known is None:
             known = self._sources[(str(chosen), kind)] = self._media.register(str(chosen), kind)
