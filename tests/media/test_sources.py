@@ -1,0 +1,78 @@
+"""Loading what can be played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_files import frame, rtp, write_g711, write_pcap
+
+from sipreplay.errors import ScenarioError
+from sipreplay.media.sources import Datagram, build_source, load_source
+from sipreplay.rtp.packet import build_receiver_report
+
+
+def test_packets_keep_their_bytes_times_and_order(tmp_path: Path) -> None:
+    source = load_source(str(write_g711(tmp_path / "a.pcap", 5)), "audio")
+    (flow,) = source.flows
+    assert (source.packets, source.duration_ms, source.payload_types) == (5, 80.0, (8,))
+    assert flow.offset_us.tolist() == [0, 20_000, 40_000, 60_000, 80_000]
+    assert flow.length.tolist() == [172] * 5
+    assert bytes(flow.template[3, :172]) == rtp(3)
+    assert flow.rewritable.all()
+    assert source.rewritten == source.flows
+
+
+def test_ports_are_relative_to_the_smallest_and_every_flow_is_taken(tmp_path: Path) -> None:
+    report = build_receiver_report(1)
+    frames = [(0, frame(rtp(0), 6002)), (5, frame(report, 6003)), (10, frame(rtp(1), 6002)), (12, frame(b"x", 6000))]
+    source = load_source(str(write_pcap(tmp_path / "a.pcap", frames)), "audio")
+    assert [(f.port_offset, f.packets) for f in source.flows] == [(0, 1), (2, 2), (3, 1)]
+    assert source.flows[1].offset_us.tolist() == [0, 10_000]
+    assert [f.port_offset for f in source.rewritten] == [0, 2], "captured RTCP tells of the captured stream"
+    assert not source.flows[0].rewritable.any()
+
+
+def test_rtcp_on_the_media_port_is_left_out_of_rewritten_streams_only() -> None:
+    packets = [Datagram(0, 10, rtp(0)), Datagram(1, 10, build_receiver_report(1)), Datagram(2, 10, rtp(1))]
+    source = build_source("x", "audio", packets)
+    assert (source.flows[0].packets, source.rewritten[0].packets) == (3, 2)
+
+
+def test_fax_is_never_rewritten() -> None:
+    source = build_source("x", "image", [Datagram(0, 10, rtp(0))])
+    assert not source.rewritten[0].rewritable.any()
+
+
+def test_packets_out_of_time_order_are_sorted() -> None:
+    source = build_source("x", "audio", [Datagram(40, 10, rtp(1)), Datagram(20, 10, rtp(0))])
+    assert source.flows[0].offset_us.tolist() == [0, 20]
+    assert np.frombuffer(bytes(source.flows[0].template[0, 2:4]), ">u2")[0] == 1000
+
+
+def test_other_protocols_and_six_are_read(tmp_path: Path) -> None:
+    other = bytearray(frame(rtp(0), 5000))
+    other[14 + 9] = 6
+    frames = [(0, bytes(other)), (1, frame(rtp(1), 5000, six=True)), (2, b"\0" * 60)]
+    source = load_source(str(write_pcap(tmp_path / "a.pcap", frames)), "audio")
+    assert (source.packets, source.skipped) == (1, 2)
+    assert bytes(source.flows[0].template[0, :172]) == rtp(1)
+
+
+def test_what_cannot_be_played_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    missing = tmp_path / "no.pcap"
+    with pytest.raises(ScenarioError, match="no such media file"):
+        load_source(str(missing), "audio")
+    text = tmp_path / "text.pcap"
+    text.write_text("not a capture at all, but long enough to look at")
+    with pytest.raises(ScenarioError, match=r"text\.pcap.*cannot be played"):
+        load_source(str(text), "audio")
+    empty = write_pcap(tmp_path / "empty.pcap", [])
+    with pytest.raises(ScenarioError, match=r"empty\.pcap.*no UDP packet"):
+        load_source(str(empty), "audio")
+    cut = write_pcap(tmp_path / "cut.pcap", [(0, frame(rtp(0), 5000))], cut=40)
+    with pytest.raises(ScenarioError, match=r"cut\.pcap.*packet 1 was cut"):
+        load_source(str(cut), "audio")
+    with pytest.raises(ScenarioError, match="days apart"):
+        build_source("x", "audio", [Datagram(0, 1, rtp(0)), Datagram(10**15, 1, rtp(1))])
