@@ -64,17 +64,23 @@ def elements(graph: networkx.MultiDiGraph) -> tuple[list[GraphNode], list[GraphE
     """The actors of a call graph (`analysis.graph.call_graph`), and what they exchange, counted by kind and codec."""
     edges: dict[tuple[str, str, bool], GraphEdge] = {}
     roles: dict[str, set[str]] = {}
+    peers: dict[str, set[str]] = {}
     for source, target, data in graph.edges(data=True):
         media = data["type"] == "stream"
         what = f"RTP {data['codec']}".strip() if media else data["kind"]
         edge = edges.setdefault((source, target, media), GraphEdge(source, target, {}, media))
         edge.counts[what] = edge.counts.get(what, 0) + 1
         if not media:
+            peers.setdefault(source, set()).add(target)
+            peers.setdefault(target, set()).add(source)
             roles.setdefault(source, set()).add("caller")
             roles.setdefault(target, set()).add("registrar" if what == "register" else "callee")
     nodes = []
     for ident, data in graph.nodes(data=True):
-        role = " and ".join(sorted(roles.get(ident, ()))) or "media only"
+        seen = roles.get(ident, set())
+        if {"caller", "callee"} <= seen and len(peers[ident] - {ident}) > 1:
+            seen = seen - {"caller", "callee"} | {"between"}
+        role = ", ".join(sorted(seen)) or "media only"
         detail = ", ".join(part for part in (role, printable(data.get("agent", ""))) if part)
         nodes.append(GraphNode(ident, data["label"], detail, list(data["addresses"])))
     return nodes, list(edges.values())
@@ -117,9 +123,8 @@ def callgraph_svg(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> str
     by_id = {node.id: node for node in kept}
     shown = [edge for edge in edges if edge.source in by_id and edge.target in by_id]
     # Signalling orders the actors; media crosses what is between two of them and tells nothing of that.
-    flow = [(e.source, e.target, e.total) for e in shown if not e.media] or [
-        (e.source, e.target, e.total) for e in shown
-    ]
+    signalling = [(e.source, e.target, _calls(e)) for e in shown if not e.media]
+    flow = signalling or [(e.source, e.target, e.total) for e in shown]
     columns = columns_of([node.id for node in kept], flow)
     tallest = max((len(column) for column in columns), default=1)
     box, gap = (44, 30) if tallest <= 8 else (40, 14) if tallest <= 16 else (28, 12)
@@ -151,6 +156,11 @@ def callgraph_svg(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> str
         f'<rect class="bg" {size} rx="8"/><text class="d" x="24" y="22">{escape(title)}</text>'
         f"{''.join(drawn)}{boxes}{labels}{note}</svg>\n"
     )
+
+
+def _calls(edge: GraphEdge) -> int:
+    """How much an edge says of who calls whom: a phone registers whether it calls or is called."""
+    return sum(number * (100 if what == "invite" else 1) for what, number in edge.counts.items())
 
 
 def _pairs(edges: Sequence[GraphEdge], spots: dict[str, tuple[float, float]]) -> list[_Pair]:
@@ -267,17 +277,18 @@ def _labels(
     """A label a line; where a column is crowded, one label at each of its boxes, and none where lines bundle."""
     texts = []
     beside: dict[str, list[str]] = {}
+    taken: list[tuple[float, float, float]] = []
     for pair, curve in lines:
         ends = [node for node in (pair.first, pair.second) if crowded[node] > CROWD]
         if ends:
             for node in ends:
                 beside.setdefault(node, []).append(pair.label)
             continue
-        x, y = _point(curve, 0.5)
-        anchor = "middle"
-        if spots[pair.first][0] == spots[pair.second][0]:
-            x, anchor = x + 6, "start"
-        texts.append(_label(x, y + (14 if pair.media else -6), anchor, pair.label, pair.media))
+        same = spots[pair.first][0] == spots[pair.second][0]
+        anchor = "start" if same else "middle"
+        text = clip(pair.label, 64)
+        x, y = _free_spot(curve, len(text) * CHARACTER * 0.9, 14 if pair.media else -6, 6 if same else 0, taken)
+        texts.append(_label(x, y, anchor, text, pair.media))
     leftmost = min((x for x, _ in spots.values()), default=0.0)
     for node, labels in beside.items():
         x, y = spots[node]
@@ -285,6 +296,21 @@ def _labels(
         at = x + BOX + 12 if left else x - 12
         texts.append(_label(at, y - box * 0.08 - 6, "start" if left else "end", " · ".join(labels), False))
     return "".join(texts)
+
+
+def _free_spot(
+    curve: Curve, width: float, lift: float, shift: float, taken: list[tuple[float, float, float]]
+) -> tuple[float, float]:
+    """A place for a label along its line, away from the labels already placed (middle, baseline, width)."""
+    spot = (0.0, 0.0)
+    for t in (0.5, 0.36, 0.64, 0.26, 0.74, 0.18, 0.82, 0.5):
+        x, y = _point(curve, t)
+        spot = (x + shift, y + lift)
+        centre = spot[0] + (width / 2 if shift else 0)
+        if all(abs(centre - ox) > (width + other) / 2 or abs(spot[1] - oy) > 13 for ox, oy, other in taken):
+            break
+    taken.append((spot[0] + (width / 2 if shift else 0), spot[1], width))
+    return spot
 
 
 def _label(x: float, y: float, anchor: str, text: str, media: bool) -> str:

@@ -16,7 +16,7 @@ def columns_of(nodes: Sequence[str], edges: Iterable[tuple[str, str, int]]) -> l
 
     A node with traffic in both directions and at least two neighbours is in the middle; middle nodes follow each
     other in the direction of the traffic. Others stand on the side of the middle nodes they talk to; where that
-    does not tell, left when they start something, right when they only answer.
+    does not tell, left when they start as much as they answer, else right.
     """
     into: dict[str, dict[str, int]] = {node: {} for node in nodes}
     out: dict[str, dict[str, int]] = {node: {} for node in nodes}
@@ -34,7 +34,7 @@ def columns_of(nodes: Sequence[str], edges: Iterable[tuple[str, str, int]]) -> l
         else:
             near = [ranks[other] for other in (*into[node], *out[node]) if other in ranks]
             lean = sum(near) / len(near) - (last - 1) / 2 if near else 0.0
-            left = lean < 0 or (lean == 0 and bool(out[node]))
+            left = lean < 0 or (lean == 0 and sum(out[node].values()) >= sum(into[node].values()))
             columns[0 if left else -1].append(node)
     columns = [column for column in columns if column]
     return _ordered(columns, into, out)

@@ -159,6 +159,7 @@ def _ladders(analysis: Analysis) -> list[dict[str, Any]]:
     """Ladders of the first calls; INVITEs first, since those are what is looked for."""
     first = sorted(analysis.calls, key=lambda call: analysis.dialog(call.dialogs[0]).kind != "invite")[:MAX_LADDERS]
     ladders = []
+    opened = first[0].id if first else 0
     for place, call in enumerate(sorted(first, key=lambda call: call.id)):
         ladder = call_ladder(analysis, call)
         ladder.left_out += max(len(ladder.rows) - MAX_LADDER_ROWS, 0)
@@ -167,6 +168,7 @@ def _ladders(analysis: Analysis) -> list[dict[str, Any]]:
         ladders.append(
             {
                 "id": call.id,
+                "open": call.id == opened,
                 "title": f"Call {call.id}: {kind}, {plural(len(ladder.rows), 'row')}",
                 "svg": picture(ladder_svg(ladder, raw=place < RAW_LADDERS)),
             }
