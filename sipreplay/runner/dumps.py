@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,11 +14,13 @@ from sipreplay.report.model import Artefact, RunSummary
 from sipreplay.report.run_json import summary_json
 from sipreplay.runner.options import RunOptions
 from sipreplay.runner.plan import Plan, Side
-from sipreplay.runner.session import Outcome, Session
+from sipreplay.runner.session import Outcome, Player, Session
+from sipreplay.stats.calls import CallStatistics
 
 CALL_TRACE = "first-call.pcap"
 PERIOD_S = 1.0
 """Between rows of the statistics files."""
+SLACK_S = 0.2
 
 
 class Dumps:
@@ -31,7 +32,7 @@ class Dumps:
         self._json = options.json_file
         self._plan = plan
         self._writers: dict[int, StatWriter] = {}
-        self._last_row_s = -PERIOD_S
+        self._rows_at: dict[int, float] = {}
         if self.folder is not None:
             _prepare(self.folder, options.force)
             if any(side.uses_media for side in _sides(plan)):
@@ -45,11 +46,6 @@ class Dumps:
                 side.config.trace_call = self.folder / CALL_TRACE
 
     def __enter__(self) -> Self:
-        if self.folder is not None:
-            now = time.time()
-            for side in _sides(self._plan):
-                path = self.folder / f"{side.name}_stat.csv"
-                self._writers[id(side)] = stat_writer(path, load_scenario(side.config), started=now)
         return self
 
     def __exit__(
@@ -58,11 +54,11 @@ class Dumps:
         for writer in self._writers.values():
             writer.close()
 
-    def row(self, session: Session, elapsed_s: float) -> None:
-        """A row for every side, once a period."""
-        if self._writers and elapsed_s - self._last_row_s >= PERIOD_S:
-            self._last_row_s = elapsed_s
-            self._rows(session.outcome)
+    def row(self, session: Session) -> None:
+        """A row for every side whose latest statistics are a period older than those of its last row."""
+        for player in session.players if self.folder is not None else ():
+            if player.seen_at - self._rows_at.get(id(player.side), session.outcome.started) >= PERIOD_S - SLACK_S:
+                self._write(player, session.outcome.started, player.seen_at)
 
     def finish(self, summary: RunSummary, outcome: Outcome) -> None:
         """The last rows, the JSON summary, the charts and the page."""
@@ -70,7 +66,8 @@ class Dumps:
             self._json.write_text(json.dumps(summary_json(summary), indent=1) + "\n")
         if self.folder is None:
             return
-        self._rows(outcome)
+        for player in outcome.callees + outcome.callers:
+            self._write(player, outcome.started, outcome.started + outcome.wall_s)
         for writer in self._writers.values():
             writer.close()
         for side in _sides(self._plan):
@@ -82,23 +79,30 @@ class Dumps:
                 self._add(summary, f"{side.name}_{suffix}", what)
         self._add(summary, "media.csv", "RTP sent and received, a line for every call and port")
         self._add(summary, CALL_TRACE, "the first call's messages, for Wireshark")
-        summary.artefacts.append(Artefact("summary.json", "all numbers, sipreplay/run/1"))
         from sipreplay.runner.pages import write_pages
 
         callers = [p.side.name for p in outcome.callers or outcome.callees]
         write_pages(summary, self.folder, callers, self.folder / CALL_TRACE)
-        (self.folder / "summary.json").write_text(json.dumps(summary_json(summary), indent=1) + "\n")
 
     def _add(self, summary: RunSummary, name: str, what: str) -> None:
         if self.folder is not None and (self.folder / name).exists():
             summary.artefacts.append(Artefact(name, what))
 
-    def _rows(self, outcome: Outcome) -> None:
-        now = time.time()
-        for player in outcome.callees + outcome.callers:
-            config = player.side.config
-            wanted = float(config.users or config.rate_cps)
-            self._writers[id(player.side)].row(player.statistics, now, wanted)
+    def _write(self, player: Player, started: float, moment: float) -> None:
+        """A row of one side. Its time is that of the statistics: rates are the calls', not the pipe's."""
+        side = player.side
+        writer = self._writers.get(id(side))
+        if writer is None:
+            assert self.folder is not None
+            path = self.folder / f"{side.name}_stat.csv"
+            writer = self._writers[id(side)] = stat_writer(path, load_scenario(side.config), started=started)
+            writer.row(CallStatistics(), started, _wanted(side))
+        writer.row(player.statistics, max(moment, started), _wanted(side))
+        self._rows_at[id(side)] = moment
+
+
+def _wanted(side: Side) -> float:
+    return float(side.config.users or side.config.rate_cps)
 
 
 def _sides(plan: Plan) -> list[Side]:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from sipreplay.analysis.reading import analyse
 from sipreplay.errors import CaptureError
+from sipreplay.report.junit import junit_xml
 from sipreplay.report.ladder import Ladder, call_ladder
 from sipreplay.report.model import Artefact, RunSummary
 from sipreplay.report.plots import Dumps, dumps_picture, load_dumps
+from sipreplay.report.run_json import summary_json
 from sipreplay.report.run_page import run_page
 
 MOST_DRAWN = 6
 """Scenarios in one chart: more lines cannot be told apart."""
 
 
-def write_pages(summary: RunSummary, folder: Path, callers: list[str], call: Path | None) -> None:
-    """Write latency.png, latency.svg and report.html. `callers`: names of calling scenarios; `call`: a traced call."""
+def write_pages(summary: RunSummary, folder: Path, callers: list[str], call: Path) -> None:
+    """Write charts, page, JSON and JUnit. `callers`: names of the calling scenarios; `call`: capture of a call."""
     dumps = _dumps(folder, callers[:MOST_DRAWN])
     if dumps.samples or dumps.statistics:
         for kind in ("png", "svg"):
             (folder / f"latency.{kind}").write_bytes(dumps_picture(dumps, kind))
             summary.artefacts.append(Artefact(f"latency.{kind}", "response times and rates over the run"))
+    summary.artefacts.append(Artefact("run.json", "all numbers, schema sipreplay/run/1"))
+    summary.artefacts.append(Artefact("junit.xml", "the verdict, for CI servers"))
     summary.artefacts.append(Artefact("report.html", "this run on a page"))
     ladder = _ladder(call)
     page = run_page(
@@ -32,6 +37,8 @@ def write_pages(summary: RunSummary, folder: Path, callers: list[str], call: Pat
         ladder_title="The first call of the run",
     )
     (folder / "report.html").write_text(page, encoding="utf-8", errors="replace")
+    (folder / "run.json").write_text(json.dumps(summary_json(summary), indent=1) + "\n")
+    (folder / "junit.xml").write_bytes(junit_xml(summary))
 
 
 def _dumps(folder: Path, names: list[str]) -> Dumps:
@@ -40,8 +47,8 @@ def _dumps(folder: Path, names: list[str]) -> Dumps:
     return load_dumps(present) if present else Dumps()
 
 
-def _ladder(call: Path | None) -> Ladder | None:
-    if call is None or not call.exists():
+def _ladder(call: Path) -> Ladder | None:
+    if not call.exists():
         return None
     try:
         analysis = analyse([call])

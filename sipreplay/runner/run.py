@@ -65,7 +65,7 @@ def _play(session: Session, plan: Plan, options: RunOptions, dumps: Dumps) -> Ou
             turns += 1
             if turns % LIVE_MEDIA_TURNS == 0:
                 media = session.media_so_far()
-            dumps.row(session, elapsed_s)
+            dumps.row(session)
             uac, uas = session.totals()
             shown = uac if session.outcome.callers else uas
             view.update(

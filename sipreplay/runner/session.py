@@ -40,6 +40,8 @@ class Player:
     process: EngineProcess
     result: EngineResult | None = None
     fault: str = ""
+    seen_at: float = 0.0
+    """When the latest statistics came, seconds since 1970."""
 
     @property
     def statistics(self) -> CallStatistics:
@@ -210,6 +212,8 @@ class Session:
     def _collect(self) -> None:
         for player in self.players:
             for kind, value in player.process.poll():
+                if kind in ("snapshot", "result"):
+                    player.seen_at = time.time()
                 if kind == "result":
                     player.result = value
                     if value.reason == "fatal":
