@@ -374,7 +374,7 @@ class _Builder:
         self.save_headers()
         self.leave_main()
         draft.main_end = len(draft.steps)
-        add_handler(draft, invite=bool(invites), session=self.session, progress=self.progress)
+        add_handler(draft, invite=answered, session=self.session, progress=self.progress)
         wait = self.options.timewait_ms if self.sent_last else SHORT_WAIT_MS
         add_end(draft, max(200.0, self.options.paced_ms(wait / self.options.time_scale)))
 

@@ -83,17 +83,14 @@ def emit(shape: Shape, role: str, name: str, injection: str, plays: list[Play], 
     """Index of each step's element, or of the next one where the step is dropped."""
     texts: list[tuple[int, Step]] = []
     duration = 0.0
-    waiting = {play.step: play for play in plays}
+    waiting: dict[int, list[Play]] = {}
+    for play in plays:
+        waiting.setdefault(play.step, []).append(play)
     for number, step in enumerate(draft.steps):
         places.append(len(elements))
         element = replace(step.element, actions=[_named(a, injection) for a in step.element.actions])
         if isinstance(element, Pause) and not element.timewait:
-            play = waiting.pop(number - 1, None) if _splits(waiting.get(number - 1)) else None
-            pause = writer.pause(number, step)
-            if play is not None:
-                elements += _split(pause, play)
-            elif pause is not None:
-                elements.append(pause)
+            elements += _split(writer.pause(number, step), waiting.pop(number - 1, []))
             duration += sum(writer.delays(number)) / len(shape.members)
             continue
         if isinstance(element, Recv) and not element.timeout_ms and number and number < draft.main_end:
@@ -101,10 +98,11 @@ def emit(shape: Shape, role: str, name: str, injection: str, plays: list[Play], 
         if step.message is not None:
             texts.append((len(elements), step))
         elements.append(element)
-        play = waiting.get(number)
-        if play is not None and not (_splits(play) and _is_pause(draft, number + 1)):
-            del waiting[number]
-            elements += _started(element, play)
+        later = [p for p in waiting.get(number, []) if p.delay_ms >= SHORTEST_SPLIT_MS and _is_pause(draft, number + 1)]
+        for play in waiting.pop(number, []):
+            if play not in later:
+                elements += _started(element, play)
+        waiting[number] = later
     places.append(len(elements))
     for place, step in texts:
         element = elements[place]
@@ -131,10 +129,6 @@ def _named(action: Action, injection: str) -> Action:
     return replace(action, file=injection) if isinstance(action, Lookup) else action
 
 
-def _splits(play: Play | None) -> bool:
-    return play is not None and play.delay_ms >= SHORTEST_SPLIT_MS
-
-
 def _is_pause(draft: Draft, number: int) -> bool:
     if number >= len(draft.steps):
         return False
@@ -154,18 +148,28 @@ def _started(element: Element, play: Play) -> list[Element]:
     return [Nop(actions=[_play(play)], comment="media as captured")]
 
 
-def _split(pause: Pause | None, play: Play) -> list[Element]:
+def _split(pause: Pause | None, plays: list[Play]) -> list[Element]:
     """A pause in the middle of which media starts."""
-    whole = float(pause.milliseconds or 0) if pause is not None else 0.0
-    if pause is not None and pause.distribution is not None:
-        whole = pause.distribution.parameters[0][1]
-    before = min(play.delay_ms, whole)
-    nop = Nop(actions=[_play(play)], comment="media as captured")
-    parts: list[Element] = [Pause(milliseconds=round(before)), nop] if before >= 1 else [nop]
+    parts: list[Element] = []
+    spent = 0
+    length = _least(pause)
+    for play in sorted(plays, key=lambda p: p.delay_ms):
+        before = round(min(play.delay_ms, length)) - spent
+        if before > 0:
+            parts.append(Pause(milliseconds=before))
+            spent += before
+        parts.append(Nop(actions=[_play(play)], comment="media as captured"))
     if pause is None:
         return parts
     if pause.distribution is not None:
-        bounds = tuple((n, v - round(before)) for n, v in pause.distribution.parameters)
+        bounds = tuple((name, value - spent) for name, value in pause.distribution.parameters)
         return [*parts, replace(pause, distribution=Distribution("uniform", bounds))]
-    rest = round(whole - before)
-    return [*parts, replace(pause, milliseconds=rest)] if rest >= 1 else parts
+    rest = (pause.milliseconds or 0) - spent
+    return [*parts, replace(pause, milliseconds=rest)] if rest > 0 else parts
+
+
+def _least(pause: Pause | None) -> float:
+    """The shortest that a pause takes."""
+    if pause is None:
+        return 0.0
+    return pause.distribution.parameters[0][1] if pause.distribution is not None else float(pause.milliseconds or 0)
