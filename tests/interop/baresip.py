@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,10 @@ class CallResult:
 
 
 class Baresip:
-    """A softphone: registers if `registrar` is given, answers by itself if `answer` is, calls with `dial`."""
+    """A softphone: registers if `registrar` is given, answers by itself if `answer` is, calls with `dial`.
+
+    It has an account for `user` and one for each of `aliases`, all with the same password.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class Baresip:
         transport: str = "udp",
         source: str = "ausine,440",
         player: str = "",
+        aliases: Sequence[str] = (),
     ) -> None:
         self.user, self.ip, self.namespace, self.transport = user, ip, namespace, transport
         self.port = port or in_namespace(namespace, lambda: free_port(ip))
@@ -99,7 +104,10 @@ class Baresip:
         parameters += ["regint=600"] if registrar else ["regint=0"]
         domain = registrar or f"{ip}:{self.port}"
         name = f'"{display}" ' if display else ""
-        (folder / "accounts").write_text(f"{name}<sip:{user}@{domain};transport={transport}>;{';'.join(parameters)}\n")
+        lines = [
+            f"{name}<sip:{each}@{domain};transport={transport}>;{';'.join(parameters)}" for each in (user, *aliases)
+        ]
+        (folder / "accounts").write_text("\n".join(lines) + "\n")
         (folder / "contacts").write_text("")
         self.program = Program(["stdbuf", "-oL", "baresip", "-f", folder, "-v"], folder, "baresip", namespace=namespace)
         self._control: socket.socket | None = None
@@ -107,7 +115,7 @@ class Baresip:
             self.program.wait_listening(ip, control_port, "tcp")
             self._control = in_namespace(namespace, lambda: socket.create_connection((ip, control_port), timeout=5.0))
             if registrar:
-                self.program.wait_output("} 200 OK (")
+                self.program.wait_output("} 200 OK (", count=1 + len(aliases))
         except BaseException:
             self.stop()
             raise
