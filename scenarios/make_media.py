@@ -49,7 +49,10 @@ def digit(event: int) -> Iterator[tuple[float, bytes]]:
     for number, duration in enumerate(durations):
         end = number >= 7
         payload = struct.pack(">BBH", event, end << 7 | 10, duration)
-        yield 0.02 * min(number, 7) + 0.001 * max(number - 7, 0), rtp(101, number == 0, 500 + number, 64000, payload)
+        yield (
+            0.02 * min(number, 7) + 0.001 * max(number - 7, 0),
+            rtp(101, number == 0, 1 + PACKETS + number, PACKETS * SAMPLES, payload),
+        )
 
 
 def frame(payload: bytes, number: int) -> bytes:

@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from sipreplay import __version__
 from sipreplay.compat import screens
@@ -26,6 +28,9 @@ from sipreplay.scenario.checks import check_injection, uses_media
 from sipreplay.scenario.distributions import percentile_99
 from sipreplay.scenario.model import Pause, Scenario
 from sipreplay.stats.calls import CallStatistics
+
+if TYPE_CHECKING:
+    from sipreplay.media.process import MediaProcess
 
 PASSED, FAILED, NOTHING_DONE, HELPED = 0, 1, 97, 99
 PORT_BUSY, FATAL = 254, 255
@@ -50,7 +55,7 @@ def main(arguments: list[str]) -> int:
             return HELPED
         return _play(settings_of(line))
     except TransportError as error:
-        print(f"sipreplay sipp: {error}", file=sys.stderr)
+        print(f"sipreplay sipp: {_in_sipps_words(str(error))}", file=sys.stderr)
         busy = isinstance(error.__context__, OSError) and error.__context__.errno == errno.EADDRINUSE
         return PORT_BUSY if busy else FATAL
     except SipReplayError as error:
@@ -59,6 +64,11 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         print(f"sipreplay sipp: {error}", file=sys.stderr)
         return FATAL
+
+
+def _in_sipps_words(message: str) -> str:
+    """A message of the engine with SIPp's names of options."""
+    return message.replace("--port", "-p").replace("--local-ip", "-i")
 
 
 def _play(settings: Settings) -> int:
@@ -70,8 +80,8 @@ def _play(settings: Settings) -> int:
     if config.remote is not None:
         print(f"Resolving remote host '{config.remote[0]}'... Done.", file=sys.stderr)
     with ExitStack() as stack:
-        media = stack.enter_context(_media(config, scenario))
-        run = _Run(settings, scenario, stack)
+        media, process = stack.enter_context(_media(config, scenario))
+        run = _Run(settings, scenario, stack, process)
         ours, theirs = socket.socketpair()
         stack.callback(ours.close)
         stack.callback(theirs.close)
@@ -133,10 +143,10 @@ def _signals(settings: Settings, run: _Run, control: socket.socket) -> Iterator[
 
 
 @contextmanager
-def _media(config: EngineConfig, scenario: Scenario) -> Iterator[MediaPort | None]:
+def _media(config: EngineConfig, scenario: Scenario) -> Iterator[tuple[MediaPort | None, MediaProcess | None]]:
     """A media process for a scenario that plays, nothing for others."""
     if not uses_media(scenario):
-        yield None
+        yield None, None
         return
     from sipreplay.media.client import MediaClient
     from sipreplay.media.process import MediaProcess
@@ -148,7 +158,7 @@ def _media(config: EngineConfig, scenario: Scenario) -> Iterator[MediaPort | Non
         )
         client = MediaClient(description)
         try:
-            yield client
+            yield client, process
         finally:
             client.close()
 
@@ -173,13 +183,16 @@ def default_limit(config: EngineConfig, scenario: Scenario) -> int:
 class _Run:
     """Screens and statistics rows of one run, drawn from the engine's snapshots."""
 
-    def __init__(self, settings: Settings, scenario: Scenario, stack: ExitStack) -> None:
+    def __init__(
+        self, settings: Settings, scenario: Scenario, stack: ExitStack, media: MediaProcess | None = None
+    ) -> None:
         config = settings.engine
         self.settings = settings
         self.scenario = scenario
         self.stopping = False
         self.timed_out = False
         self._stack = stack
+        self._media = media
         self._stat: StatWriter | None = None
         self._live = sys.stdout.isatty()
         self._next_row = 0.0
@@ -225,12 +238,18 @@ class _Run:
                 else screens.SERVER_MODE
             )
             print(_CLEAR + screens.scenario_screen(self.view, statistics, now, last), end="", flush=True)
+            self.view.previous, self.view.previous_wall = copy(statistics), now
 
     def finish(self, result: EngineResult) -> None:
         """The last two rows, and both screens for the end."""
         statistics, now = result.statistics, time.time()
         self._row(statistics, now)
         self._row(statistics, time.time())
+        if self._media is not None:
+            media = self._media.summary()
+            self.view.media = (
+                f"{media.sent_packets} Total RTP pckts sent, {media.received_packets} received, {media.lost} lost"
+            )
         print(_CLEAR if self._live else "", end="")
         self.view.previous, self.view.previous_wall = statistics, now
         now = time.time()

@@ -230,7 +230,7 @@ def help_text() -> str:
 def split_host(text: str, default_port: int = 5060) -> tuple[str, int]:
     """Host and port of `host[:port]`, `[IPv6]:port` or a bare IPv6 address. Raises UsageError."""
     match = re.fullmatch(r"\[([^\]]+)\](?::([0-9]{1,5}))?", text)
-    if match is None and text.count(":") > 1:
+    if match is None and re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?", text):
         return text, default_port
     match = match or re.fullmatch(r"([^:\s]+)(?::([0-9]{1,5}))?", text)
     if match is None:

@@ -166,23 +166,21 @@ def _rows(view: View, statistics: CallStatistics) -> list[str]:
         else ("Messages", "Retrans", "Timeout", "Unexpected-Msg")
     )
     out = [" " * 36 + "  ".join(f"{name:<8}" for name in columns).rstrip()]
-    client = view.scenario.is_client
-    started: set[str] = set()
     for index, element in enumerate(view.scenario.elements):
         counters = statistics.steps[index] if index < len(statistics.steps) else StepCounters()
         if not element.hide:
-            out.append(f"{index:<2}:" + _row(element, counters, client, view.keys, losses))
-        started.add(element.start_rtd)
+            out.append(f"{index:<2}:" + _row(element, counters, view, losses))
         if element.crlf:
             out.append("")
     return out
 
 
-def _row(element: model.Element, counters: StepCounters, client: bool, keys: dict[str, str], losses: bool) -> str:
+def _row(element: model.Element, counters: StepCounters, view: View, losses: bool) -> str:
+    client = view.scenario.is_client
     mark = f"  B-RTD{element.start_rtd} " if element.start_rtd else f"  E-RTD{element.rtd} " if element.rtd else ""
     cells: list[int | None] = [counters.messages, None, None, None, None]
     if isinstance(element, model.Send):
-        method, code = sent_kind(compile_text(element.text, message=True, keys=keys))
+        method, code = sent_kind(compile_text(element.text, message=True, keys=view.keys))
         name, to_peer = method or str(code), True
         cells[1] = counters.retransmissions
         cells[2] = counters.timeouts if element.retrans_ms else None
@@ -190,23 +188,24 @@ def _row(element: model.Element, counters: StepCounters, client: bool, keys: dic
         name, to_peer = element.request or element.response, False
         cells[1], cells[2], cells[3] = counters.retransmissions, counters.timeouts, counters.unexpected
     else:
-        return _other(element, counters, client)
+        return _other(element, counters, view)
     cells[4] = counters.lost if losses else None
     arrow = "---------->" if to_peer == client else "<----------"
     left = f"{name[:12]:>12} {arrow}" if client else f"  {arrow} {name[:10]:<10}"
     return f"{left}{mark[:9]:<9}" + _cells(cells)
 
 
-def _other(element: model.Element, counters: StepCounters, client: bool) -> str:
+def _other(element: model.Element, counters: StepCounters, view: View) -> str:
+    client = view.scenario.is_client
     if isinstance(element, model.Pause):
-        text, name = f"[{_pause_text(element):>9}]", "Pause"
+        text, name = f"[{_pause_text(element, view.pause_ms):>9}]", "Pause"
         left = f"{name:>12} {text}" if client else f"  {text} {name}"
         return f"{left:<33}" + _cells([counters.messages, None, None, counters.unexpected, None])
     text = element.display or "[ NOP ]"
     return f"{text[:24]:>24}" if client else f"  {text[:30]}"
 
 
-def _pause_text(pause: model.Pause) -> str:
+def _pause_text(pause: model.Pause, default_ms: int) -> str:
     if pause.variable:
         return f"${pause.variable}"
     if pause.distribution is not None:
@@ -217,7 +216,7 @@ def _pause_text(pause: model.Pause) -> str:
         if name == "uniform":
             return f"{values[0]:g}/{values[1]:g}ms"
         return f"{short.get(name, name)}({','.join(f'{value:g}' for value in values)})"
-    return f"{pause.milliseconds}ms" if pause.milliseconds is not None else "-d"
+    return f"{default_ms if pause.milliseconds is None else pause.milliseconds}ms"
 
 
 def _cells(cells: list[int | None]) -> str:

@@ -34,16 +34,6 @@ class MessageLog:
         """A message that came in."""
         self._message(message, wall, transport, b"received")
 
-    def unexpected(self, message: bytes, transport: str = "UDP") -> None:
-        """A received message that the scenario did not expect."""
-        words = b"Unexpected %s message received:" % transport.encode()
-        self._file.write(b"%s\n%s\n\n%s\n" % (_RULE, words, message))
-
-    def dead_call(self, message: bytes, call_id: str, wall: float, transport: str = "UDP") -> None:
-        """A message for a call that has ended."""
-        words = f"Dead call {call_id} received a {transport} message:".encode("utf-8", "surrogateescape")
-        self._file.write(b"%s %s\n%s\n\n%s\n" % (_RULE, universal(wall).encode(), words, message))
-
     def close(self) -> None:
         """Close the file. Closing twice does nothing."""
         self._file.close()

@@ -33,7 +33,7 @@ def elapsed(seconds: float) -> str:
 
 def duration(microseconds: float) -> str:
     """`HH:MM:SS:uuuuuu`."""
-    whole = int(max(microseconds, 0))
+    whole = round(max(microseconds, 0))
     return f"{elapsed(whole // 1_000_000)}:{whole % 1_000_000:06d}"
 
 

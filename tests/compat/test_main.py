@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sipreplay.compat.main import main
+from sipreplay.dumps.rtt import read_rtt
+from sipreplay.dumps.stat_reader import read_stat
+
+COPIED = (b"Via:", b"From:", b"To:", b"Call-ID:", b"CSeq:")
+
+
+@contextmanager
+def answering(status: bytes = b"200 OK", *, silent: bool = False) -> Iterator[str]:
+    """A peer on loopback that answers every request (but ACK) with one status; yields its host:port."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    over = threading.Event()
+    sock.settimeout(0.05)
+
+    def serve() -> None:
+        while not over.is_set():
+            try:
+                data, peer = sock.recvfrom(65536)
+            except TimeoutError:
+                continue
+            if silent or data.startswith(b"ACK"):
+                continue
+            copied = [h for h in data.split(b"\r\n") if h.startswith(COPIED)]
+            lines = [b"SIP/2.0 " + status, *copied, b"Content-Length: 0", b"", b""]
+            sock.sendto(b"\r\n".join(lines), peer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        over.set()
+        thread.join()
+        sock.close()
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def play(words: str) -> int:
+    return main([*words.split(), "-i", "127.0.0.1", "-p", str(free_port())])
+
+
+@pytest.mark.parametrize("words", [[], ["-h"], ["-help"], ["-v"], ["-sd", "uas"]])
+def test_help_and_version_end_with_99(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 99
+    assert capsys.readouterr().out
+
+
+def test_sd_prints_a_scenario_that_can_be_edited_and_played(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-sd", "uac"]) == 99
+    Path("mine.xml").write_text(capsys.readouterr().out)
+    with answering() as peer:
+        assert play(f"-sf mine.xml {peer} -m 1 -r 100") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-foo", "unknown option -foo"),
+        ("-t l1 127.0.0.1", "-t l1 is not supported yet"),
+        ("-sn nope 127.0.0.1", "unknown built-in scenario 'nope'"),
+        ("-sn 3pcc-A 127.0.0.1", "not supported yet"),
+        ("-sd nope", "unknown built-in"),
+        ("-sf none.xml 127.0.0.1", "none.xml: cannot be read"),
+        ("-sf bad.xml 127.0.0.1", "bad.xml:2: not well-formed XML"),
+        ("-sf fields.xml 127.0.0.1", r"fields.xml:1: [field1] needs an injection file"),
+        ("-sf fields.xml -inf few.csv 127.0.0.1", "few.csv:3: the line has 1 field"),
+        ("-sf fields.xml -inf none.csv 127.0.0.1", "none.csv: cannot be read"),
+        ("-sn uac", "give the remote host"),
+    ],
+)
+def test_what_is_wrong_before_the_start_ends_with_1(
+    words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("bad.xml").write_text("<scenario>\n<a></scenario>")
+    text = '<nop><action><log message="[field1]"/></action></nop><send><![CDATA[X a SIP/2.0]]></send>'
+    Path("fields.xml").write_text(f"<scenario>{text}</scenario>")
+    Path("few.csv").write_text("SEQUENTIAL\na;b\na\n")
+    assert main(words.split()) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_port_in_use_ends_with_254(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        assert main(["-sn", "uas", "-i", "127.0.0.1", "-p", str(sock.getsockname()[1])]) == 254
+    assert "in use; choose another with -p" in capsys.readouterr().err
+
+
+def test_calls_that_pass_end_with_0_and_leave_all_files(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering() as peer:
+        assert play(f"{peer} -sn uac -m 20 -r 200 -trace_stat -trace_rtt -trace_msg -trace_err -nostdin") == 0
+    out = capsys.readouterr().out
+    assert "INVITE ---------->         20        0         0" in out
+    assert "Successful call        |        0                  |       20" in out
+    assert out.count("Test Terminated") == 2
+    name = f"uac_{os.getpid()}_"
+    dump = read_stat(Path(f"{name}.csv"))
+    assert dump.columns["OutgoingCall(C)"][0] == 0
+    assert dump.columns["SuccessfulCall(C)"][-2:] == [20.0, 20.0]
+    assert dump.columns["SuccessfulCall(P)"][-1] == 0
+    assert len(read_rtt(Path(f"{name}rtt.csv")).milliseconds) == 20
+    assert Path(f"{name}messages.log").read_bytes().count(b"UDP message sent") == 60
+    assert not Path(f"{name}errors.log").exists()
+
+
+def test_calls_that_fail_end_with_1_and_say_why(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(b"486 Busy Here") as peer:
+        assert play(f"{peer} -m 2 -r 100 -trace_err -error_file e.log") == 1
+    assert "FailedUnexpectedMessage: 2" in capsys.readouterr().err
+    log = Path("e.log").read_text()
+    assert log.startswith("The following events occurred:\n")
+    assert log.count("unexpected") == log.count("486 Busy Here") == 2
+
+
+def test_a_peer_that_does_not_answer_in_time_fails_the_call(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(silent=True) as peer:
+        assert play(f"{peer} -m 1 -r 100 -recv_timeout 200") == 1
+    assert "FailedTimeoutOnRecv: 1" in capsys.readouterr().err
+
+
+def test_timeout_ends_open_calls_as_failed() -> None:
+    with answering(silent=True) as peer:
+        assert play(f"{peer} -m 1 -r 100 -timeout 1") == 1
+    assert play("-sn uas -timeout 1") == 97
+
+
+def test_timeout_error_is_fatal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert play("-sn uas -timeout 1 -timeout_error") == 255
+    assert "timed out after 1 s" in capsys.readouterr().err
+
+
+def test_no_calls_pass() -> None:
+    with answering() as peer:
+        assert play(f"{peer} -m 0") == 0
+
+
+def test_users_keep_calls_open() -> None:
+    with answering() as peer:
+        assert play(f"{peer} -users 3 -m 12 -d 10") == 0
+
+
+def test_fields_keys_and_variables_reach_the_message() -> None:
+    Path("users.csv").write_text("SEQUENTIAL\nalice;1\nbob;2\n")
+    message = """MESSAGE sip:[field0] SIP/2.0
+        Via: SIP/2.0/UDP a
+        From: a
+        To: a
+        Call-ID: [call_id]
+        CSeq: 1 MESSAGE
+        Subject: [k] [$g] [field1 line="0"]"""
+    send = f"<send><![CDATA[{message}]]></send>"
+    Path("x.xml").write_text(f"<scenario><Global variables='g'/>{send}<recv response='200'/></scenario>")
+    with answering() as peer:
+        words = f"-sf x.xml {peer} -m 2 -r 100 -inf users.csv -key k v -set g w -trace_msg -message_file m.log"
+        assert play(words) == 0
+    log = Path("m.log").read_text()
+    assert "MESSAGE sip:alice SIP/2.0" in log
+    assert "MESSAGE sip:bob SIP/2.0" in log
+    assert log.count("Subject: v w 1") == 2
