@@ -10,7 +10,6 @@ import heapq
 from collections.abc import Sequence
 
 from sipreplay.analysis.model import Address, CapturedMessage
-from sipreplay.sip.syntax import split_list
 from sipreplay.sip.via import branch_of
 
 _Key = tuple[str, int, str, int, str]
@@ -18,7 +17,7 @@ _Key = tuple[str, int, str, int, str]
 
 def via_branches(captured: CapturedMessage) -> list[str]:
     """The branches of all Vias, top first."""
-    return [branch_of(part) for value in captured.message.get_all("via") for part in split_list(value)]
+    return [branch_of(part) for part in captured.message.via_values]
 
 
 def _key(captured: CapturedMessage, branch: str) -> _Key:

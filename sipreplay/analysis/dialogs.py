@@ -7,18 +7,18 @@ transactions (`transactions`) and never judges an outcome (`states`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sipreplay.analysis.causality import causal_order, in_order, via_branches
 from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
 from sipreplay.analysis.states import dialog_state, post_dial_delay_ms, setup_ms
 from sipreplay.analysis.transactions import Exchange, build_transactions, group_exchanges
-from sipreplay.sip.address import parse_address_list
-from sipreplay.sip.syntax import SipSyntaxError, split_list
-from sipreplay.sip.via import parse_via
 
 _NEAR = 64
 """How many hop-dialogs that could match are looked at, the latest first: keeps hostile captures linear."""
+_SENT_BY = re.compile(r"\s*SIP\s*/\s*2\.0\s*/\s*\w+\s+(\[[^\]\s]*\]|[^:;\s]+)(?:\s*:\s*(\d{1,5}))?", re.IGNORECASE)
+_SIP_HOST = re.compile(r"\bsips?:(?:[^@>;,\s]*@)?(\[[^\]\s]*\]|[^:;>,?\s]+)(?::(\d{1,5}))?", re.IGNORECASE)
 _RETRIED = frozenset({401, 407, 412, 413, 414, 415, 416, 420, 421, 422, 423, 424, 428, 494})
 """Answers after which the caller tries again as part of the same attempt (RFC 3261 8.1.3.5 and later codes)."""
 
@@ -67,9 +67,11 @@ class _Hop:
                 if captured.message.status:
                     ours.add(captured.destination)
                     theirs.add(captured.source)
-                    theirs.update(_listens(captured, captured.source.host))
-                else:
-                    ours.update(_listens(captured, captured.source.host))
+            if exchange.request is not None:
+                ours.update(_listens(exchange.request))
+            final = exchange.final()
+            if final is not None and final.message.status < 300:
+                theirs.update(_listens(final))
         if forward:
             if exchange.to_tag:
                 self.to_tags.setdefault(exchange.to_tag)
@@ -81,27 +83,25 @@ class _Hop:
                         self.to_tags.setdefault(tag)
 
 
-def _listens(captured: CapturedMessage, host: str) -> list[Address]:
+def _listens(captured: CapturedMessage) -> list[Address]:
     """Where the sender says it listens: its own Via (requests) and Contact, on the host that the packet came from.
 
     Other hosts are left out: behind a NAT many clients name the same private address, and through a proxy a Contact is
     not the neighbour's.
     """
     message = captured.message
+    host = captured.source.host
     found = []
-    try:
-        if message.is_request:
-            via = next(iter(split_list(message.get("via") or "")), "")
-            top = parse_via(via)
-            if top.host == host:
-                found.append(Address(host, top.port or 5060))
-            if len(via_branches(captured)) > 1:
-                return found
-        for contact in parse_address_list(message.get_all("contact")):
-            if contact.uri.host == host and contact.uri.scheme in ("sip", "sips"):
-                found.append(Address(host, contact.uri.port or 5060))
-    except SipSyntaxError:
-        pass
+    if message.is_request:
+        vias = message.via_values
+        sent_by = _SENT_BY.match(vias[0]) if vias else None
+        if sent_by and sent_by.group(1).strip("[]") == host:
+            found.append(Address(host, int(sent_by.group(2) or 5060)))
+        if len(vias) > 1:
+            return found
+    for contact in _SIP_HOST.finditer(message.get("contact") or ""):
+        if contact.group(1).strip("[]") == host:
+            found.append(Address(host, int(contact.group(2) or 5060)))
     return found
 
 
@@ -231,22 +231,18 @@ def _depth(hop: _Hop) -> int:
     return depth
 
 
-def _finish(hop: _Hop) -> HopDialog:
-    messages = list({id(m): m for x in hop.exchanges for m in x.messages}.values())
-    messages.sort(key=lambda m: (m.time, m.capture, m.packet))
-    if not in_order(messages):
-        messages = causal_order(messages)
+def _finish(hop: _Hop, group: list[CapturedMessage]) -> HopDialog:
+    members = {id(m) for x in hop.exchanges for m in x.messages}
+    messages = [m for m in group if id(m) in members] if len(members) < len(group) else group
     final = hop.last_initial.final()
     answered = final.message.to_tag if final else ""
     tags = list(hop.to_tags)
     to_tag = answered or (tags[0] if tags else "")
-    initial_tags = {
-        r.message.to_tag
-        for x in hop.exchanges
-        if x.method == hop.method and not x.to_tag
-        for r in x.responses()
-        if r.message.status > 100 and r.message.status not in _RETRIED
-    }
+    forks = (
+        {r.message.to_tag for r in hop.last_initial.responses() if r.message.status > 100}
+        if hop.method in ("INVITE", "SUBSCRIBE")
+        else set()
+    )
     dialog = HopDialog(
         id=0,
         kind=hop.method.lower(),
@@ -258,7 +254,7 @@ def _finish(hop: _Hop) -> HopDialog:
         transport=messages[0].transport,
         hop=_depth(hop),
         messages=messages,
-        fork_tags=[tag for tag in tags if tag != to_tag and tag in initial_tags],
+        fork_tags=[tag for tag in tags if tag != to_tag and tag in forks],
         caller_addresses=frozenset(hop.caller),
         callee_addresses=frozenset(hop.callee),
     )
@@ -300,8 +296,9 @@ def build_dialogs(messages: Sequence[CapturedMessage]) -> list[HopDialog]:
         builder = _Builder()
         for exchange in group_exchanges(group):
             builder.take(exchange)
-        _chain(builder.hops)
-        pairs.extend((hop, _finish(hop)) for hop in builder.hops)
+        if len(builder.hops) > 1:
+            _chain(builder.hops)
+        pairs.extend((hop, _finish(hop, group)) for hop in builder.hops)
     _link(pairs)
     return [dialog for _, dialog in pairs]
 

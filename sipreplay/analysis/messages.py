@@ -21,6 +21,8 @@ _MAX_IN_DATAGRAM = 64
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n")
 _MARK = b"SIP/2.0"
 _SECOND_START = re.compile(rb"\nSIP/2\.0 \d| SIP/2\.0\r?\n")
+_ROUTED = re.compile(rb"\n(?:call-id|i|cseq|via|v)[ \t]*:", re.IGNORECASE)
+"""In a stream a start line alone is not enough: other protocols borrow SIP's version by mistake or malice."""
 
 _Sight = tuple[float, tuple[int, ...], bytes, Message]
 _Flow = tuple[int, Address, Address]
@@ -109,6 +111,7 @@ class SipCollector:
             self.malformed += looks_like_sip(rest)
             rest = b""
         whole, rest = split_stream(rest + payload)
+        whole = [data for data in whole if _ROUTED.search(data)]
         for data in whole:
             self._add(capture, packet, time, source, destination, transport, data, 0)
         if rest:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from sipreplay.analysis.dialogs import sent_by_caller
@@ -73,10 +74,14 @@ def sdp_of(captured: CapturedMessage) -> SessionDescription | None:
     if not body:
         return None
     found = find_sdp(body, message.get("content-type"))
-    if found is None:
-        return None
+    return None if found is None else _parsed(found)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(body: bytes) -> SessionDescription | None:
+    """Remembered, because every hop and every retransmission says the same again."""
     try:
-        return parse_sdp(found)
+        return parse_sdp(body)
     except SipSyntaxError:
         return None
 
@@ -92,13 +97,15 @@ def offers_answers(dialog: HopDialog) -> list[SdpSight]:
         if captured.copy or captured.retransmission:
             continue
         message = captured.message
-        from_caller = sent_by_caller(dialog, captured)
         cseq = message.cseq_number
-        if message.status >= 300 and offered == (not from_caller, cseq):
-            offered = None
-        description = sdp_of(captured)
-        if description is None or message.status >= 300:
+        if message.status >= 300:
+            if offered is not None and offered == (not sent_by_caller(dialog, captured), cseq):
+                offered = None
             continue
+        description = sdp_of(captured)
+        if description is None:
+            continue
+        from_caller = sent_by_caller(dialog, captured)
         mine = (from_caller, cseq)
         if offered is not None and offered[0] != from_caller:
             role, offered, answered = "answer", None, mine
@@ -110,13 +117,20 @@ def offers_answers(dialog: HopDialog) -> list[SdpSight]:
     return sights
 
 
-def _address(host: str, port: int) -> Address | None:
-    """An address to compare captured ones with; None for names, 0.0.0.0 (RFC 2543 hold) and port 0."""
+@lru_cache(maxsize=4096)
+def _numeric(host: str) -> str:
+    """The host as captured addresses are written; "" for names and 0.0.0.0 (RFC 2543 hold)."""
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        return None
-    return None if ip.is_unspecified or not 0 < port < 65536 else Address(str(ip), port)
+        return ""
+    return "" if ip.is_unspecified else str(ip)
+
+
+def _address(host: str, port: int) -> Address | None:
+    """An address to compare captured ones with, or None when nothing can be sent to it."""
+    host = _numeric(host)
+    return Address(host, port) if host and 0 < port < 65536 else None
 
 
 def endpoints_of(sight: SdpSight, dialog: HopDialog) -> list[MediaEndpoint]:

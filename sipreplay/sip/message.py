@@ -11,7 +11,7 @@ import re
 
 from sipreplay.sip.address import tag_of
 from sipreplay.sip.scan import Scan
-from sipreplay.sip.syntax import COMPACT_FORMS, canonical_name
+from sipreplay.sip.syntax import COMPACT_FORMS, canonical_name, split_list
 from sipreplay.sip.syntax import SipSyntaxError as SipSyntaxError
 from sipreplay.sip.via import branch_of
 
@@ -24,8 +24,13 @@ MAX_STREAM_BODY = 4 << 20
 _HEAD_END = re.compile(rb"\r\n\r\n|\n\r?\n|\r\n\n")
 _STATUS_LINE = re.compile(rb"SIP/2\.0[ \t]+(\d{3})(?:[ \t]+(.*))?\Z", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+\Z")
-_FROM = re.compile(rb"\nFrom: ([^\r\n]*)\r\n(?![ \t])")
-_TO = re.compile(rb"\nTo: ([^\r\n]*)\r\n(?![ \t])")
+_USUAL = {
+    name.lower(): re.compile(rb"\n%s: ([^\r\n]*)\r\n(?![ \t])" % name.encode())
+    for name in ("From", "To", "Contact", "Via", "Content-Type", "Content-Length")
+}
+"""Headers that are looked for in their usual spelling before all headers are read: ten times faster, and mostly
+enough.
+"""
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _STREAM_LENGTH = re.compile(rb"\n(?:content-length|l)[ \t]*:\s*(\d{1,9})\s*(?:\r?\n|\Z)", re.IGNORECASE)
 _START_LINE = rb"(?:SIP/2\.0[ \t]+\d{3}[ \t\r\n]|[A-Za-z][A-Za-z0-9\-.!%*_+`'~]*[ \t]+[^\s]+[ \t]+SIP/2\.0[ \t]*\r?\n)"
@@ -37,11 +42,13 @@ class Message:
     """One SIP message. `text.encode("utf-8", "surrogateescape")` gives any text's bytes back."""
 
     __slots__ = (
+        "_from_tag",
         "_head",
         "_headers",
         "_index",
         "_scan",
         "_tail",
+        "_to_tag",
         "method",
         "reason",
         "request_uri",
@@ -70,6 +77,8 @@ class Message:
         self._head = head
         self._tail = tail
         self._scan = scanned
+        self._from_tag: str | None = None
+        self._to_tag: str | None = None
         self._headers: list[tuple[str, str]] | None = None
         self._index: dict[str, list[str]] | None = None
 
@@ -101,10 +110,12 @@ class Message:
                 else:
                     index[key] = [value]
             self._index = index
-        return self._index.get(canonical_name(name), [])
+        return self._index.get(name) or self._index.get(canonical_name(name), [])
 
     def get(self, name: str) -> str | None:
         """The first value of a header, or None."""
+        if self._index is None and (usual := _USUAL.get(name)) and (match := usual.search(self._head)):
+            return _text(match.group(1)).strip()
         values = self.get_all(name)
         return values[0] if values else None
 
@@ -117,7 +128,7 @@ class Message:
     @property
     def body(self) -> bytes:
         """What follows the empty line: Content-Length bytes, fewer when the datagram ends before (RFC 3261 18.3)."""
-        length = self.content_length
+        length = self.content_length if self._tail else None
         return self._tail if length is None else self._tail[:length]
 
     @property
@@ -125,6 +136,14 @@ class Message:
         """What follows the body that Content-Length ends, e.g. a second message in the same datagram."""
         length = self.content_length
         return b"" if length is None else self._tail[length:]
+
+    @property
+    def via_values(self) -> list[str]:
+        """Every Via, top first, lists split."""
+        head = self._head
+        if self._index is None and head.count(b"\nV") == 1 and b"\nv" not in head:
+            return split_list(self.get("via") or "")  # the only header that starts with a V: no other Via can be there
+        return [part for value in self.get_all("via") for part in split_list(value)]
 
     @property
     def call_id(self) -> str:
@@ -136,18 +155,16 @@ class Message:
     @property
     def from_tag(self) -> str:
         """The tag of From, or ""."""
-        return tag_of(self._address("from", _FROM))
+        if self._from_tag is None:
+            self._from_tag = tag_of(self.get("from") or "")
+        return self._from_tag
 
     @property
     def to_tag(self) -> str:
         """The tag of To, or ""."""
-        return tag_of(self._address("to", _TO))
-
-    def _address(self, name: str, usual: re.Pattern[bytes]) -> str:
-        """The value of From or To; in its usual spelling without reading the other headers."""
-        if self._headers is None and (match := usual.search(self._head)):
-            return _text(match.group(1))
-        return self.get(name) or ""
+        if self._to_tag is None:
+            self._to_tag = tag_of(self.get("to") or "")
+        return self._to_tag
 
     @property
     def cseq_number(self) -> int:
