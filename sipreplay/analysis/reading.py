@@ -38,7 +38,7 @@ def analyse(paths: Sequence[Path | str], *, progress: Callable[[int, int], None]
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without the cyclic garbage collector: messages stay and make no cycles; walking them time and again costs 10 %."""
+    """Without the cyclic garbage collector: messages stay, make no cycles, and walking them costs 10 %."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -79,7 +79,8 @@ def ip_headers(batch: Batch) -> tuple[Int, Int]:
             some = np.flatnonzero(batch.link == link)
             at[some], version[some] = _of_one_link(batch.buffer, batch.offset[some], link)
     present = batch.buffer[at].astype(np.int64) >> 4
-    version[(version != present) | (at + 20 > batch.offset + batch.captured)] = 0
+    known = (version == present) & ((version == 4) | (version == 6))
+    version[~known | (at + 20 > batch.offset + batch.captured)] = 0
     return at, version
 
 

@@ -198,7 +198,10 @@ class _Both(io.RawIOBase):
         self._gzip = gzip.GzipFile(fileobj=file)
 
     def readinto(self, buffer: Any) -> int:
-        return self._gzip.readinto(buffer)
+        # In small steps: of a step that fails, what it had decompressed is lost.
+        data = self._gzip.read1(min(len(buffer), 65536))
+        buffer[: len(data)] = data
+        return len(data)
 
     def close(self) -> None:
         if not self.closed:

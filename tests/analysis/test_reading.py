@@ -1,0 +1,178 @@
+"""Whole captures to an analysis."""
+
+from __future__ import annotations
+
+import pytest
+
+from sipreplay.analysis.model import Address
+from sipreplay.analysis.reading import analyse
+from sipreplay.errors import CaptureError
+from tests.capture.frames import BEGAN, ethernet, pcap, rtp, tcp, udp
+
+CALLER, CALLEE = "192.0.2.1", "192.0.2.2"
+
+
+def sdp(host, port, lines="m=audio {port} RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"):
+    return f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n" + lines.format(port=port)
+
+
+def message(start, call="c1", cseq="1 INVITE", tag="", body="", branch="b1"):
+    kind = "Content-Type: application/sdp\r\n" if body else ""
+    return (
+        f"{start}\r\nVia: SIP/2.0/UDP {CALLER}:5060;branch=z9hG4bK{branch}\r\nFrom: <sip:a@example.com>;tag=f\r\n"
+        f"To: <sip:b@example.com>{tag}\r\nCall-ID: {call}\r\nCSeq: {cseq}\r\nContact: <sip:x@{CALLEE}>\r\n{kind}"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+INVITE = message("INVITE sip:b@example.com SIP/2.0", body=sdp(CALLER, 4000))
+RINGING = message("SIP/2.0 180 Ringing", tag=";tag=t")
+OK = message("SIP/2.0 200 OK", tag=";tag=t", body=sdp(CALLEE, 4002))
+ACK = message("ACK sip:x@192.0.2.2 SIP/2.0", cseq="1 ACK", tag=";tag=t", branch="b2")
+BYE = message("BYE sip:x@192.0.2.2 SIP/2.0", cseq="2 BYE", tag=";tag=t", branch="b3")
+OK_BYE = message("SIP/2.0 200 OK", cseq="2 BYE", tag=";tag=t", branch="b3")
+
+
+def there(payload, ports=(5060, 5060)):
+    return udp(payload, CALLER, CALLEE, ports)
+
+
+def back(payload, ports=(5060, 5060)):
+    return udp(payload, CALLEE, CALLER, ports)
+
+
+def call(media=50):
+    """(time, packet) of a call with media both ways."""
+    out = [(0.0, there(INVITE)), (0.1, back(RINGING)), (1.0, back(OK)), (1.01, there(ACK))]
+    for n in range(media):
+        out.append((1.1 + n * 0.02, udp(rtp(n, n * 160, 1), CALLER, CALLEE, (4000, 4002), ident=n + 1)))
+        out.append((1.105 + n * 0.02, udp(rtp(n, n * 160, 2), CALLEE, CALLER, (4002, 4000), ident=n + 1)))
+    end = 1.2 + media * 0.02
+    return [*out, (end, there(BYE)), (end + 0.01, back(OK_BYE))]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def run(packets, name="c.pcap"):
+        packets = sorted(packets, key=lambda item: item[0])
+        data = pcap([ethernet(data) for _, data in packets], times=[BEGAN + time for time, _ in packets])
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return run
+
+
+def test_a_call_with_media(write):
+    analysis = analyse([write(call())])
+    (dialog,) = analysis.dialogs
+    assert (dialog.state, len(analysis.messages), analysis.malformed) == ("completed", 6, 0)
+    assert (dialog.pdd_ms, dialog.setup_ms) == (pytest.approx(100, abs=0.1), pytest.approx(1000, abs=0.1))
+    forward, reverse = analysis.streams
+    assert (forward.source, forward.destination) == (Address(CALLER, 4000), Address(CALLEE, 4002))
+    assert (forward.dialog, forward.media, forward.from_caller) == (dialog.id, "audio", True)
+    assert (reverse.dialog, reverse.from_caller) == (dialog.id, False)
+    assert (forward.packets, forward.lost, forward.codec) == (50, 0, "PCMU")
+    assert forward.mos == pytest.approx(4.41, abs=0.01)
+    assert [call.dialogs for call in analysis.calls] == [[dialog.id]]
+    (capture,) = analysis.captures
+    assert (capture.packets, capture.format, capture.link_types, capture.problems) == (106, "pcap", ["ETHERNET"], [])
+    assert capture.first == pytest.approx(BEGAN)
+
+
+def test_signalling_over_tcp_in_pieces(write):
+    whole = INVITE + ACK
+    pieces = [whole[at : at + 100] for at in range(0, len(whole), 100)]
+    packets = [(0.0, tcp(b"", 0, 2))]
+    packets += [(0.1 + 0.01 * n, tcp(piece, 1 + 100 * n)) for n, piece in enumerate(pieces)]
+    packets[1], packets[2] = (packets[2][0], packets[1][1]), (packets[1][0], packets[2][1])
+    analysis = analyse([write(packets)])
+    assert [(m.message.method, m.transport) for m in analysis.messages] == [("INVITE", "TCP"), ("ACK", "TCP")]
+    assert [m.data for m in analysis.messages] == [INVITE, ACK]
+
+
+def test_media_announced_over_tcp_is_tied_to_its_dialog(write):
+    packets = [(0.0, tcp(b"", 0, 2, CALLER, CALLEE)), (0.1, tcp(INVITE, 1, 0x18, CALLER, CALLEE))]
+    packets += [(0.5 + 0.02 * n, udp(rtp(n, n * 160), CALLEE, CALLER, (4002, 4000))) for n in range(4)]
+    (stream,) = analyse([write(packets)]).streams
+    assert (stream.dialog, stream.from_caller) == (1, False)
+
+
+def test_every_captured_packet_twice_changes_no_figure(write):
+    once = call()
+    twice = once + [(time + 0.0005, packet) for time, packet in once]
+    plain, mirrored = analyse([write(once)]), analyse([write(twice, "m.pcap")])
+    assert [m.copy for m in mirrored.messages] == [False, True] * 6
+    for ours, theirs in zip(plain.streams, mirrored.streams, strict=True):
+        assert (ours.packets, ours.lost, ours.duplicates) == (theirs.packets, theirs.lost, theirs.duplicates)
+        assert ours.mean_jitter_ms == pytest.approx(theirs.mean_jitter_ms)
+    assert len(mirrored.dialogs) == 1
+
+
+def test_a_message_that_the_capture_cut_is_a_problem(tmp_path):
+    frame = ethernet(there(INVITE))
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(pcap([frame[:200]], original=[len(frame)]))
+    analysis = analyse([path])
+    assert "cut" in analysis.captures[0].problems[0].what
+    assert analysis.captures[0].problems[0].packet == 1
+
+
+def test_media_that_the_capture_cut_is_measured_and_said(tmp_path):
+    frames = [ethernet(udp(rtp(n, 160 * n), ports=(4000, 4002), ident=n)) for n in range(20)]
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(pcap([frame[:60] for frame in frames], original=[len(frame) for frame in frames]))
+    analysis = analyse([path])
+    assert analysis.streams[0].packets == 20
+    assert "20 RTP packets are cut" in analysis.captures[0].problems[0].what
+
+
+def test_several_files_are_captures_of_their_own(write):
+    whole = sorted(call(), key=lambda item: item[0])
+    analysis = analyse([write(whole[:30], "1.pcap"), write(whole[30:], "2.pcap")])
+    assert [capture.packets for capture in analysis.captures] == [30, 76]
+    assert {m.capture for m in analysis.messages} == {0, 1}
+    assert [(s.packets, s.lost) for s in analysis.streams] == [(50, 0), (50, 0)]
+    assert analysis.dialogs[0].state == "completed"
+
+
+def test_packets_out_of_order_in_time(tmp_path):
+    packets = call()
+    times = [BEGAN + time for time, _ in packets]
+    times[0], times[3] = times[3], times[0]
+    path = tmp_path / "o.pcap"
+    path.write_bytes(pcap([ethernet(data) for _, data in packets], times=times))
+    analysis = analyse([path])
+    assert len(analysis.messages) == 6
+    assert analysis.captures[0].first == pytest.approx(min(times))
+
+
+def test_a_capture_without_sip(write):
+    analysis = analyse([write([(0.0, udp(b"\x12\x34\x01\x00\x00\x01" + bytes(20), ports=(53000, 53)))])])
+    assert (analysis.messages, analysis.dialogs, analysis.streams) == ([], [], [])
+
+
+def test_sip_without_a_complete_call(write):
+    analysis = analyse([write([(0.0, there(INVITE)), (0.5, udp(INVITE, CALLER, CALLEE, (5060, 5060), ident=2))])])
+    assert [m.retransmission for m in analysis.messages] == [False, True]
+    assert len(analysis.dialogs) == 1
+
+
+def test_the_file_that_cannot_be_used_is_named(write, tmp_path):
+    bad = tmp_path / "bad.pcap"
+    bad.write_bytes(b"nonsense")
+    with pytest.raises(CaptureError, match=r"bad\.pcap: not a capture"):
+        analyse([write(call()), bad])
+
+
+def test_progress(write):
+    told = []
+    path = write(call())
+    analyse([path], progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (path.stat().st_size,) * 2
+
+
+def test_sip_on_any_port_among_other_text(write):
+    packets = [(0.0, there(INVITE, (33333, 44444))), (0.1, there(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", (80, 80)))]
+    analysis = analyse([write(packets)])
+    assert [m.source.port for m in analysis.messages] == [33333]
+    assert analysis.malformed == 0

@@ -1,0 +1,235 @@
+"""Files: both formats in all their variants, and everything that can be wrong with one."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import struct
+import sys
+
+import pytest
+
+from sipreplay.capture.batch import CHUNK
+from sipreplay.capture.reader import CaptureReader, open_captures
+from sipreplay.errors import CaptureError, ExitCode
+from tests.capture.frames import BEGAN, block, enhanced, ethernet, interface, option, pcap, section, udp
+
+FRAMES = [ethernet(udp(b"x" * size)) for size in (10, 500, 33)]
+
+
+def read(path):
+    """(reader, the packets' bytes, their times)."""
+    reader = CaptureReader(path)
+    packets, times = [], []
+    for batch in reader.batches():
+        for at, size, now in zip(batch.offset.tolist(), batch.captured.tolist(), batch.time_ns.tolist(), strict=True):
+            packets.append(bytes(batch.buffer[at : at + size]))
+            times.append(now)
+    return reader, packets, times
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(data: bytes, name: str = "test.cap"):
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("nanoseconds", [False, True])
+def test_pcap_in_both_byte_orders_and_resolutions(file, order, nanoseconds):
+    reader, packets, times = read(file(pcap(FRAMES, order=order, nanoseconds=nanoseconds)))
+    assert packets == FRAMES
+    assert times == [BEGAN * 10**9 + index * 20_000_000 for index in range(3)]
+    assert (reader.format, reader.link_types, reader.packets, reader.notes) == ("pcap", ["ETHERNET"], 3, [])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("options", "second"),
+    [
+        (b"", 10**6),
+        (option(9, b"\x09"), 10**9),
+        (option(9, b"\x03"), 10**3),
+        (option(9, b"\x8a"), 2**10),
+        (option(9, b"\x0c"), 10**12),
+    ],
+)
+def test_pcapng_in_both_byte_orders_and_any_resolution(file, order, options, second):
+    options = (
+        options
+        if order == "<"
+        else b"".join(
+            struct.pack(">HH", *struct.unpack("<HH", options[:4])) + options[4:] for _ in range(bool(options))
+        )
+    )
+    blocks = [section(order), interface(1, order, options)]
+    blocks += [enhanced(frame, 1000 * second + second // 2, 0, order) for frame in FRAMES]
+    reader, packets, times = read(file(b"".join(blocks)))
+    assert packets == FRAMES
+    assert times == [1000_500_000_000] * 3
+    assert (reader.format, reader.packets) == ("pcapng", 3)
+
+
+def test_pcapng_time_offset(file):
+    blocks = [section(), interface(options=option(14, struct.pack("<q", 5))), enhanced(FRAMES[0], 1_000_000)]
+    assert read(file(b"".join(blocks)))[2] == [6_000_000_000]
+
+
+def test_pcapng_other_packet_blocks_and_unknown_blocks(file):
+    old = struct.pack("<HHIIII", 0, 0, 0, 7, len(FRAMES[0]), len(FRAMES[0])) + FRAMES[0]
+    simple = struct.pack("<I", len(FRAMES[1])) + FRAMES[1]
+    blocks = [section(), block(0xBAD, b"1234"), interface(), block(2, old), block(5, bytes(20)), block(3, simple)]
+    reader, packets, times = read(file(b"".join(blocks)))
+    assert packets == FRAMES[:2]
+    assert times == [7000, 7000], "a simple packet block has the time of the packet before it"
+    assert reader.notes == []
+
+
+def test_pcapng_simple_packets_are_cut_at_the_snapshot_length(file):
+    simple = struct.pack("<I", 1000) + FRAMES[0][:40]
+    assert read(file(section() + interface(snap=40) + block(3, simple)))[1] == [FRAMES[0][:40]]
+
+
+def test_pcapng_unknown_block_larger_than_a_chunk(file):
+    blocks = [section(), interface(), block(0xBAD, bytes(CHUNK + 1000)), enhanced(FRAMES[0], 1)]
+    assert read(file(b"".join(blocks)))[1] == FRAMES[:1]
+
+
+def test_pcapng_interfaces_of_different_links_and_several_sections(file):
+    raw = udp(b"raw")
+    blocks = [section(), interface(1), interface(105), interface(101)]
+    blocks += [enhanced(FRAMES[0], 1, 0), enhanced(b"wifi" * 9, 2, 1), enhanced(raw, 3, 2), enhanced(raw, 4, 9)]
+    blocks += [section(">"), interface(101, ">"), enhanced(raw, 5, 0, ">")]
+    reader, packets, times = read(file(b"".join(blocks)))
+    assert len(packets) == 5
+    assert times == [1000, 2000, 3000, 0, 5000]
+    assert reader.link_types == ["ETHERNET", "IEEE802_11", "RAW"]
+    assert [note.packet for note in reader.notes] == [2, 4]
+    assert "105 (IEEE802_11)" in reader.notes[0].what
+    assert "LINUX_SLL2" in reader.notes[0].what
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pcap,
+        lambda frames: section() + interface() + b"".join(enhanced(frame, index) for index, frame in enumerate(frames)),
+    ],
+)
+def test_a_capture_cut_anywhere_gives_what_is_whole(file, make):
+    whole = make(FRAMES)
+    sizes = [len(make(FRAMES[:count])) for count in range(4)]
+    for size in range(sizes[0], len(whole)):
+        reader, packets, _ = read(file(whole[:size]))
+        count = sum(size >= full for full in sizes[1:])
+        assert packets == FRAMES[:count], size
+        if size not in sizes:
+            assert "middle" in reader.notes[0].what
+            assert f"packet {count + 1}" in reader.notes[0].what or f"packet {count}" in reader.notes[0].what
+
+
+def test_an_impossible_record_length_ends_reading_and_is_said(file):
+    data = pcap(FRAMES) + struct.pack("<IIII", 1, 2, 0x7FFFFFFF, 100) + bytes(50) + pcap(FRAMES)
+    reader, packets, _ = read(file(data))
+    assert packets == FRAMES
+    assert reader.notes[0].packet == 4
+    assert "damaged" in reader.notes[0].what
+
+
+def test_an_impossible_block_length_ends_reading_and_is_said(file):
+    for length in (3, 8, 13, 0xFFFFFFF0):
+        data = section() + interface() + enhanced(FRAMES[0], 1) + struct.pack("<II", 6, length) + bytes(100)
+        reader, packets, _ = read(file(data))
+        assert packets == FRAMES[:1]
+        assert "damaged" in reader.notes[0].what or "middle" in reader.notes[0].what
+
+
+def test_files_larger_than_a_chunk(file):
+    frames = [ethernet(udp(bytes([index & 255]) * 1300)) for index in range(4000)]
+    assert len(pcap(frames)) > CHUNK
+    reader, packets, times = read(file(pcap(frames)))
+    assert packets == frames
+    assert times == sorted(times)
+    reader = CaptureReader(file(pcap(frames)))
+    assert [batch.first for batch in reader.batches()] == [1, 1 + int(CHUNK / (len(frames[0]) + 16))]
+
+
+def test_compressed_captures(file):
+    assert read(file(gzip.compress(pcap(FRAMES)), "test.pcap.gz"))[1] == FRAMES
+
+
+def test_a_cut_compressed_capture_is_used_as_far_as_it_goes(file):
+    frames = [ethernet(udp(os.urandom(1000))) for _ in range(100)]
+    packed = gzip.compress(pcap(frames))
+    reader, packets, _ = read(file(packed[: len(packed) // 2]))
+    assert 0 < len(packets) < 100
+    assert packets == frames[: len(packets)]
+    assert reader.notes
+
+
+def test_standard_input(monkeypatch):
+    class Pipe:
+        buffer = io.BytesIO(pcap(FRAMES))
+
+    monkeypatch.setattr(sys, "stdin", Pipe())
+    assert read("-")[1] == FRAMES
+
+
+def failure(path) -> str:
+    with pytest.raises(CaptureError) as caught:
+        read(path)
+    assert caught.value.exit_code == ExitCode.INPUT
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_no_capture_says_what_to_do(file, tmp_path):
+    assert "empty" in failure(file(b""))
+    assert "not a capture" in failure(file(b"INVITE sip:a@b SIP/2.0\r\n"))
+    assert "not a capture" in failure(file(b"\xd4\xc3"))
+    assert "inside its header" in failure(file(pcap([])[:20]))
+    assert "is a directory" in failure(tmp_path)
+    assert "no such file" in failure(tmp_path / "missing.pcap")
+
+
+def test_an_unknown_link_type_is_named_with_what_is_supported(file):
+    text = failure(file(pcap(FRAMES, link=127)))
+    assert "127 (IEEE802_11_RADIOTAP)" in text
+    for name in ("ETHERNET", "NULL", "RAW", "LINUX_SLL", "LINUX_SLL2"):
+        assert name in text
+    assert "147" in failure(file(section() + interface(147) + enhanced(FRAMES[0], 1)))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(file):
+    path = file(pcap(FRAMES))
+    path.chmod(0)
+    assert "no permission" in failure(path)
+
+
+def test_a_capture_without_packets_is_a_problem_not_an_error(file):
+    reader, packets, _ = read(file(pcap([])))
+    assert packets == []
+    assert "no packets" in reader.notes[0].what
+
+
+def test_problems_are_bounded(file):
+    reader = CaptureReader(file(pcap([])))
+    for number in range(5000):
+        reader.note(number, "x")
+    assert len(reader.notes) == 1001
+
+
+def test_several_files_and_progress(file):
+    paths = [file(pcap(FRAMES), "a"), file(pcap(FRAMES[:1]), "b")]
+    seen, told = [], []
+    for index, reader, batch in open_captures(paths).batches(lambda done, total: told.append((done, total))):
+        seen.append((index, reader.path, len(batch)))
+    assert seen == [(0, str(paths[0]), 3), (1, str(paths[1]), 1)]
+    total = sum(path.stat().st_size for path in paths)
+    assert told[-1] == (total, total)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
