@@ -30,7 +30,7 @@ class CallTrace:
             self._writer = PcapWriter(path)
         except OSError as error:
             raise TransportError(f"cannot write the trace {path}: {error.strerror}") from None
-        self._local = (local[0], local[1])
+        self._local = self._peer = (local[0], local[1])
         self._call_id = b""
         self._left = MOST_MESSAGES
 
@@ -39,7 +39,8 @@ class CallTrace:
 
         def traced(data: bytes, address: Address) -> object:
             if self._left:
-                self._take(data, self._local, (address[0], address[1]))
+                self._peer = (address[0], address[1])
+                self._take(data, self._local, self._peer)
             return send(data, address)
 
         return traced
@@ -50,8 +51,10 @@ class CallTrace:
         """`receive`, with the messages of the first call written."""
 
         def traced(data: bytes, address: Address | None, now: float) -> None:
-            if self._left and address is not None:
-                self._take(data, (address[0], address[1]), self._local)
+            if self._left:
+                # A calling engine does not ask where a message came from: it is an answer of the address it sends to.
+                source = (address[0], address[1]) if address is not None else self._peer
+                self._take(data, source, self._local)
             receive(data, address, now)
 
         return traced

@@ -112,14 +112,15 @@ def summarise(plan: Plan, options: RunOptions, outcome: Outcome) -> RunSummary:
     uac = merged([p.statistics for p in callers])
     uas = merged([p.statistics for p in outcome.callees]) if outcome.callers and outcome.callees else None
     rate = sum(p.side.config.rate_cps for p in outcome.callers if not p.side.config.users)
-    achieved = (uac.created + uac.not_started) / uac.generating_s if uac.generating_s else 0.0
+    due = uac.created + uac.not_started
+    achieved, kept = (n / uac.generating_s if uac.generating_s else 0.0 for n in (uac.created, due))
     expecting = sum(p.statistics.successful for p in outcome.callers + outcome.callees if p.side.expects_media)
     silent = max(0, expecting - outcome.media.calls_receiving) if outcome.media and plan.target is None else 0
     observed = Observed(
         uac=uac,
         uas=uas,
         wanted_rate_cps=0.0 if len(plan.stages) > 1 else rate,
-        achieved_rate_cps=achieved,
+        achieved_rate_cps=kept,
         wanted_calls=plan.wanted_calls,
         media_lateness=outcome.media.lateness_us if outcome.media else None,
         calls_silent=silent,
