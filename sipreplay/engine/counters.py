@@ -45,7 +45,7 @@ class Samples:
         self.pending.clear()
 
 
-def record_many(histogram: Histogram, values: np.ndarray) -> None:  # type: ignore[type-arg]
+def record_many(histogram: Histogram, values: np.ndarray) -> None:
     """The same as `histogram.record` of each value, at once."""
     values = np.maximum(values, 0)
     # A float64 has the exact exponent of any integer below 2**53, and durations stay below that.

@@ -183,10 +183,12 @@ class Engine:
     def advance(self, now: float) -> float | None:
         """Do what is due and say when something is due next (a time of the same clock); None if nothing is planned."""
         wheel = self.wheel
-        tick = int(now * 1000.0)
+        # A deadline of key / 1000.0 times 1000.0 can come out a little less than key: a microsecond early is on time.
+        tick = int(now * 1000.0 + 0.001)
         while wheel.keys and wheel.keys[0] <= tick:
+            moment = max(now, wheel.keys[0] / 1000.0)
             for call in wheel.pop():
-                self._fire(call, now)
+                self._fire(call, moment)
         dead = self.dead
         while dead and dead[0].dead_until <= now:
             lifecycle.bury(self, dead.popleft(), now)

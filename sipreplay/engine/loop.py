@@ -151,7 +151,7 @@ class _Loop:
         endpoint = endpoint_of(config, self.address[1], remote_ip)
         chosen = media or NoMedia(config.media_port)
         self.program = compile_program(scenario, config, endpoint, media=chosen, injections=injections)
-        self.traces = Traces(config)
+        self.traces = Traces(config, self.address)
         seed = config.random_seed
         self.engine = Engine(
             self.program,

@@ -83,7 +83,7 @@ class Playbook:
             if not self._jump(end):
                 raise self._error(f"expected {word} within {within_s:g} s, nothing was sent")
         seen = self._heard.pop(0)
-        self._log.append(f"{self._time()} engine -> {self._line(seen.data)}")
+        self._log.append(f"{seen.time - self.begin:9.3f} engine -> {self._line(seen.data)}")
         if seen.word != str(word):
             raise self._error(f"expected {word}, got {self._line(seen.data)}")
         if seen.message.is_request and seen.word != "ACK":
