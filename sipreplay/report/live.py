@@ -91,7 +91,9 @@ class LiveView:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(file=self._stream), auto_refresh=False, transient=True)
+            self._live = Live(
+                console=Console(file=self._stream, force_terminal=True), auto_refresh=False, transient=True
+            )
             self._live.start()
         return self
 
@@ -120,8 +122,8 @@ class LiveView:
             self._live = None
 
     def _picture(self, numbers: LiveNumbers) -> Any:
-        from rich.console import Group
         from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
         line = Text(live_line(numbers, self._rate_cps), overflow="ellipsis", no_wrap=True)
@@ -131,4 +133,7 @@ class LiveView:
         done = numbers.done
         if done is None:
             return line
-        return Group(ProgressBar(total=1.0, completed=done, width=60), line)
+        grid = Table.grid()
+        grid.add_row(ProgressBar(total=1.0, completed=done, width=60))
+        grid.add_row(line)
+        return grid

@@ -81,10 +81,16 @@ def load_dumps(paths: Sequence[Path]) -> Dumps:
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
-    """Names to tell dumps apart by: of the file, with its folder where two files have one name."""
-    names = [path.name for path in paths]
-    full = [path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}" for path in paths]
+    """Names to tell dumps apart by: of the file without what its kind adds; with its folder where two are alike."""
+    names = [_STEM.sub("", path.name) or path.name for path in paths]
+    wanted = [
+        name if len({p.parent for p, n in zip(paths, names, strict=True) if n == name}) == 1 else None for name in names
+    ]
+    full = [name or f"{path.parent.name}/{own}" for name, path, own in zip(wanted, paths, names, strict=True)]
     return [clip(printable(name), 34) for name in full]
+
+
+_STEM = re.compile(r"_?(_stat|_rtt|_)?\.csv$")
 
 
 def _is_rtt(path: Path) -> bool:

@@ -29,6 +29,7 @@ from sipreplay.stats.histogram import Histogram
 _VERDICT_STYLE = {PASSED: "good", FAILED: "bad", INVALID: "bad"}
 _LABEL = 13
 MAX_FAILURES = 20
+MAX_ARTEFACTS = 8
 MAX_SCENARIOS = 30
 
 
@@ -48,10 +49,7 @@ def summary_lines(summary: RunSummary, width: int = 120) -> list[Line]:
     if summary.notes:
         lines.append([])
         lines += [_row("Note" if index == 0 else "", [(note, "")]) for index, note in enumerate(summary.notes)]
-    if summary.artefacts:
-        lines.append([])
-        for index, artefact in enumerate(summary.artefacts):
-            lines.append(_row("Report" if index == 0 else "", [(artefact.path, ""), (f"  {artefact.what}", "dim")]))
+    lines += _artefacts(summary)
     lines.append([])
     lines += _verdict(summary)
     return lines
@@ -311,6 +309,22 @@ def _example(example: FailureExample, width: int) -> Iterator[Line]:
     )
     if where:
         yield [(f"           {clip(where, room)}", "dim")]
+
+
+def _artefacts(summary: RunSummary) -> Iterator[Line]:
+    """The files a reader opens, by name; what tools read is only counted."""
+    if not summary.artefacts:
+        return
+    yield []
+    told = [a for a in summary.artefacts if not a.path.endswith((".csv", ".log", ".svg"))][:MAX_ARTEFACTS]
+    widest = max((len(artefact.path) for artefact in told), default=0)
+    label = "Report"
+    for artefact in told:
+        yield _row(label, [(f"{artefact.path:<{widest}}", ""), (f"  {artefact.what}", "dim")])
+        label = ""
+    rest = len(summary.artefacts) - len(told)
+    if rest:
+        yield _row(label, [(f"and {plural(rest, 'more file')}: dumps, logs, charts", "dim")])
 
 
 def _verdict(summary: RunSummary) -> Iterator[Line]:
