@@ -186,6 +186,8 @@ def authorization(
         body=body,
     )
     protection = f",cnonce={quote(cnonce)},nc={count},qop={qop}" if qop else ""
+    if not qop and challenge.algorithm.lower().endswith("-sess"):
+        protection = f",cnonce={quote(cnonce)}"  # which the server cannot do without (RFC 7616 3.4.2)
     opaque = f",opaque={quote(challenge.opaque)}" if challenge.opaque is not None else ""
     return (
         f"Digest username={quote(username)},realm={quote(challenge.realm)}{protection},uri={quote(uri)}"
