@@ -15,7 +15,7 @@ U64 = NDArray[np.uint64]
 Int = NDArray[np.int64]
 
 _FIRST_BITS = 14
-_MOST_BITS = 22
+_MOST_BITS = 20
 _MIX_HIGH = np.uint64(0x9E3779B97F4A7C15)
 _MIX_LOW = np.uint64(0xC2B2AE3D27D4EB4F)
 
@@ -58,7 +58,7 @@ class StreamTable:
     def set(self, key: tuple[int, int], ident: int) -> int:
         """Let a key have this id from now on."""
         self._exact[key] = ident
-        if len(self._exact) > (1 << self._bits) // 8 and self._bits < _MOST_BITS:
+        if len(self._exact) > (1 << self._bits) // 32 and self._bits < _MOST_BITS:
             self._clear(self._bits + 2)
             known = list(self._exact.items())
             highs = np.array([pair[0] for pair, _ in known], np.uint64)

@@ -119,7 +119,7 @@ class QualityState:
         packets = int(self.packets[row])
         return StreamQuality(
             packets=packets,
-            lost=int(self.lost[row]),
+            lost=int(self._lost(row)),
             duplicates=int(column.duplicates[row]),
             reordered=int(column.reordered[row]),
             mean_delta_ms=float(column.mean_delta_ms[row]),
@@ -133,9 +133,13 @@ class QualityState:
     @property
     def lost(self) -> Int:
         """Expected less received, a stream: last sequence number (with its cycles) less the first, plus one."""
+        lost: Int = self._lost(slice(None))
+        return lost
+
+    def _lost(self, rows: Any) -> Any:
         column: Any = self
-        expected = column._stop_sequence + 65536 * column._cycles - column._start_sequence + 1
-        return np.where(self.packets > 0, expected - self.packets, 0)
+        expected = column._stop_sequence[rows] + 65536 * column._cycles[rows] - column._start_sequence[rows] + 1
+        return np.where(self.packets[rows] > 0, expected - self.packets[rows], 0)
 
     def update(
         self,
