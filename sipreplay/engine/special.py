@@ -68,6 +68,8 @@ def before(engine: Engine, call: Call, step: Step, response: bool, data: bytes, 
         try:
             go_on = perform(engine, call, step.operations, data, now)
         except CallFailed as failed:
+            call.last_received = data
+            call.headers = None
             lifecycle.fail(engine, call, now, failed.reason, failed.text)
             return False
         call.index = index

@@ -104,7 +104,7 @@ class Playbook:
     def ended(self, *, successful: int = 0, failed: int = 0, reason: str = "", within_s: float = 120.0) -> CallStatistics:
         """All calls are over, nothing is left unsaid, and so many succeeded and failed (for `reason`, a column of SIPp's)."""
         end = self.clock.now() + within_s
-        while self.engine.totals.current and not self._heard and self._jump(end):
+        while not self.engine.done(self.clock.now()) and not self._heard and self._jump(end):
             pass
         if self._heard:
             raise self._error(f"expected the end, got {self._line(self._heard[0].data)}")

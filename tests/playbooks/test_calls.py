@@ -271,7 +271,7 @@ def test_two_engines_talk_through_a_bad_network() -> None:
     network.run()
     statistics = uac.statistics
     assert statistics.outgoing == 400
-    assert statistics.successful >= 390
+    assert statistics.successful >= 375  # As in SIPp, an old 180 that comes twice can end a call.
     assert statistics.retransmissions > 20
     assert statistics.current == 0
 
