@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sipreplay.bundle.folder import read_bundle
-from sipreplay.bundle.model import Bundle, BundleScenario
+from sipreplay.bundle.model import BundleScenario
 from sipreplay.engine.config import EngineConfig
 from sipreplay.errors import ScenarioError, UsageError
 from sipreplay.runner.options import RunOptions
@@ -116,7 +116,7 @@ def _bundle_plan(options: RunOptions, folder: Path) -> Plan:
         if options.target is None and answering is None:
             notes.append(f"{scenario.id}: has no answering side, not played on loopback")
             continue
-        pairs.append(_pair(options, bundle, folder, scenario, answering, 0 if scenario.id in first else 1))
+        pairs.append(_pair(options, folder, scenario, answering, 0 if scenario.id in first else 1))
     if not pairs:
         raise UsageError(
             f"{folder}: no scenario has its answering side here; name a target, as in: run {folder} HOST:PORT"
@@ -126,19 +126,29 @@ def _bundle_plan(options: RunOptions, folder: Path) -> Plan:
 
 def _pair(
     options: RunOptions,
-    bundle: Bundle,
     folder: Path,
     caller: BundleScenario,
     callee: BundleScenario | None,
     stage: int,
 ) -> Pair:
-    media = any(s.media for s in bundle.scenarios)
-    uac = Side(caller.id, "uac", _config(options, folder, caller), media, bool(callee and callee.media))
+    uac = _side(caller.id, "uac", _config(options, folder, caller))
+    uac.expects_media = callee is not None and bool(callee.media)
     uas = None
     if callee is not None:
-        uas = Side(callee.id, "uas", _config(options, folder, callee), media, bool(caller.media))
+        uas = _side(callee.id, "uas", _config(options, folder, callee))
+        uas.expects_media = bool(caller.media)
         _on_loopback(uac, uas)
     return Pair(caller.id, uac, uas, caller.weight * max(caller.calls, 1), stage)
+
+
+def _side(name: str, role: str, config: EngineConfig) -> Side:
+    """A side, with the media ports that its texts announce. Raises ScenarioError for a file that cannot be read."""
+    try:
+        text = Path(config.scenario).read_bytes()
+    except OSError as error:
+        raise ScenarioError(f"cannot be read: {error.strerror}", str(config.scenario)) from error
+    second = b"media_port+2]" in text or b"media_port+3]" in text
+    return Side(name, role, config, b"media_port" in text or b"play_pcap" in text, media_ports=2 if second else 1)
 
 
 def _config(options: RunOptions, folder: Path, scenario: BundleScenario) -> EngineConfig:
@@ -188,9 +198,9 @@ def _file_plan(options: RunOptions) -> Plan:
             text = path.read_bytes()
         except OSError as error:
             raise ScenarioError(f"cannot be read: {error.strerror}", str(path)) from error
-        scenarios.append((path, text, read_scenario(text, str(path))))
-    callers = [item for item in scenarios if item[2].is_client]
-    callees = [item for item in scenarios if not item[2].is_client]
+        scenarios.append((path, read_scenario(text, str(path))))
+    callers = [item for item in scenarios if item[1].is_client]
+    callees = [item for item in scenarios if not item[1].is_client]
     if len(callers) > 1 or len(callees) > 1:
         raise UsageError("give one calling and one answering scenario, or a bundle")
     if callers and not callees and options.target is None:
@@ -198,10 +208,10 @@ def _file_plan(options: RunOptions) -> Plan:
     if callees and options.target is not None:
         raise UsageError(f"{callees[0][0]}: answers calls and takes no target; it listens on --local-ip and --port")
     sides = []
-    for (path, text, _), role in [(c, "uac") for c in callers] + [(c, "uas") for c in callees]:
+    for (path, _), role in [(c, "uac") for c in callers] + [(c, "uas") for c in callees]:
         config = EngineConfig(path, injection=list(options.injection), transport=options.transport or "UDP")
         _common(config, options)
-        sides.append(Side(path.stem, role, config, b"media_port" in text or b"play_pcap" in text))
+        sides.append(_side(path.stem, role, config))
     uac = next((s for s in sides if s.role == "uac"), None)
     uas = next((s for s in sides if s.role == "uas"), None)
     if uac and uas:
