@@ -187,8 +187,6 @@ class CallTable:
 
     def settle(self) -> None:
         """Bring counters up to date and turn ended calls into records."""
-        if not self._ended and not self._retired:
-            return
         sender = self.sender
         sender.collect()
         for leg, stream in self._retired:

@@ -49,7 +49,7 @@ class Shelf:
         self.key: NDArray[np.int64] = np.zeros(0, np.int64)
         """offset_us + number of the flow * FLOW_SPAN_US."""
         self.offset_us: NDArray[np.int64] = np.zeros(0, np.int64)
-        self.length: NDArray[np.int32] = np.zeros(0, np.int32)
+        self.length: NDArray[np.int64] = np.zeros(0, np.int64)
         self.rewritable: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self.sequence: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self.ticks: NDArray[np.uint32] = np.zeros(0, np.uint32)
@@ -84,7 +84,7 @@ class Staging:
         self.memory = memoryview(self.rows.reshape(-1).data)
         self._by_length: dict[int, list[memoryview]] = {}
 
-    def views(self, lengths: NDArray[np.int32]) -> list[memoryview]:
+    def views(self, lengths: NDArray[np.int64]) -> list[memoryview]:
         """One view a packet, of its length, on the first rows. Views of common lengths are made once."""
         count = len(lengths)
         distinct = np.unique(lengths)
@@ -121,8 +121,9 @@ class Batch:
     streams: NDArray[np.int64]
     """Stream of each packet; -1 once it was withdrawn or refused."""
     due_us: NDArray[np.int64]
-    sent_us: NDArray[np.int64]
-    length: NDArray[np.int32]
+    length: NDArray[np.int64]
+    sent: list[tuple[int, int]] = field(default_factory=list)
+    """(packets, time in us) of each chunk that left since the last count."""
     done: int = 0
     """Packets before this were sent."""
     counted: int = 0
@@ -145,6 +146,8 @@ class Lane:
     """Whether its next plan is in the sender's calendar."""
     staging: list[Staging] = field(default_factory=list)
     turn: int = 0
+    planned: tuple[NDArray[np.int64], list[Send], list[Address]] | None = None
+    """Streams of the last plan, with the lists made for it."""
     batches: list[Batch] = field(default_factory=list)
     """Not all counted yet."""
 

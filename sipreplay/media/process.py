@@ -56,6 +56,8 @@ class MediaProcess:
         environment = dict(os.environ)
         root = str(Path(sipreplay.__file__).resolve().parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+        # One thread: numpy's library would start one a core, and they wake for nothing.
+        environment["OPENBLAS_NUM_THREADS"] = "1"
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _CODE, str(theirs.fileno()), str(os.getpid())],

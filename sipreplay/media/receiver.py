@@ -20,6 +20,8 @@ from sipreplay.rtp.quality import QualityState
 
 SWEEP_US = 200_000
 RTCP_SWEEP_US = 1_000_000
+REST = 2
+"""Turns for which a socket is passed over after it was found empty; its buffer holds several."""
 SLICE = 16
 """Sockets a slice of a sweep looks at: little enough to fit between two ticks of the sender."""
 ANALYSE_ROWS = 1024
@@ -44,6 +46,12 @@ class PortSocket:
     """In its sweep's list."""
     dropped_before: int = 0
     shared: bool = False
+    rest: int = 0
+    """Turns to pass over."""
+    descriptor: int = -1
+
+    def __post_init__(self) -> None:
+        self.descriptor = self.opened.fileno()
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +154,7 @@ class Receiver:
 
     def attach(self, port: PortSocket, leg: int) -> None:
         """Sweep the port, for the leg. What waits there already is read, since it may fill the buffer."""
-        port.leg = leg
+        port.leg, port.rest = leg, 0
         port.dropped_before = dropped(port.opened)
         self._rounds[port.rtcp].add(port)
         self._read(port, _MAX_OPENING_READS)
@@ -212,42 +220,50 @@ class Receiver:
         legs = list(self._rows_of)
         return int(self.packets[legs].sum()), int(self.bytes[legs].sum())
 
-    def sweep(self, now_us: int) -> None:
-        """Look at as many sockets as their turn has come for."""
+    def sweep(self, now_us: int) -> int:
+        """Look at as many sockets as their turn has come for; returns when it wants to be called again."""
+        next_us = now_us + SWEEP_US
         for turn in self._rounds:
-            waited = now_us - turn.since_us
-            if waited < turn.slice_us():
-                continue
-            turn.since_us = now_us
             count = len(turn.ports)
-            for _ in range(min(count, -(-count * waited // turn.interval_us))):
-                if turn.at >= count:
-                    turn.at = 0
-                self._read(turn.ports[turn.at], _MAX_READS)
-                turn.at += 1
+            waited = now_us - turn.since_us
+            if count and waited >= turn.slice_us():
+                turn.since_us = now_us
+                self._look(turn, min(count, -(-count * waited // turn.interval_us)))
+            if count:
+                next_us = min(next_us, turn.since_us + turn.slice_us())
         arena = self._arena
         if not arena.filled:
             self._arena_since_us = now_us
         elif arena.filled >= ANALYSE_ROWS or now_us - self._arena_since_us >= SWEEP_US:
             self.analyse()
             self._arena_since_us = now_us
+        return next_us
 
-    def next_us(self, latest_us: int) -> int:
-        """When `sweep` has something to do, at most `latest_us`."""
-        for turn in self._rounds:
-            if turn.ports:
-                latest_us = min(latest_us, turn.since_us + turn.slice_us())
-        if self._arena.filled:
-            latest_us = min(latest_us, self._arena_since_us + SWEEP_US)
-        return latest_us
+    def _look(self, turn: _Round, count: int) -> None:
+        ports = turn.ports
+        for _ in range(count):
+            if turn.at >= len(ports):
+                turn.at = 0
+            port = ports[turn.at]
+            turn.at += 1
+            if port.rest:
+                port.rest -= 1
+            elif not self._read(port, _MAX_READS):
+                port.rest = REST
 
-    def _read(self, port: PortSocket, reads: int) -> None:
-        arena, descriptor, tag = self._arena, port.opened.fileno(), port.leg << 1 | port.rtcp
+    def _read(self, port: PortSocket, reads: int) -> int:
+        """Read what waits; returns how many datagrams the first read found."""
+        arena, descriptor, tag = self._arena, port.descriptor, port.leg << 1 | port.rtcp
+        first = -1
         for _ in range(reads):
             if arena.full:
                 self.analyse()
-            if arena.receive(descriptor, tag) < BATCH:
-                return
+            found = arena.receive(descriptor, tag)
+            if first < 0:
+                first = found
+            if found < BATCH:
+                break
+        return first
 
     def analyse(self) -> None:
         """Count and measure all that was read."""

@@ -141,6 +141,9 @@ class Sender:
     def retarget(self, stream: int, address: Address) -> None:
         """Send to another address from now on, planned packets too."""
         self._address_of[stream] = address
+        lane = self._lane_of[stream]
+        if lane is not None:
+            lane.planned = None
         for batch, places in self._planned(stream):
             for place in places:
                 batch.addresses[place] = address
@@ -185,10 +188,38 @@ class Sender:
         return latest_us
 
     def collect(self) -> None:
-        """Bring the counters up to what was sent until now."""
+        """Bring the counters up to what was sent until now. Wants to be called some ten times a second."""
+        streams, due_us, length, marks = [], [], [], []
         for shelf in self._shelves.values():
             for lane in shelf.lanes:
-                self._collect(lane)
+                for batch in lane.batches:
+                    counted, done = batch.counted, batch.done
+                    if counted < done:
+                        batch.counted = done
+                        streams.append(batch.streams[counted:done])
+                        due_us.append(batch.due_us[counted:done])
+                        length.append(batch.length[counted:done])
+                        marks += batch.sent
+                        batch.sent.clear()
+                lane.batches = [batch for batch in lane.batches if batch.counted < len(batch.streams)]
+        if marks:
+            counts, times_us = zip(*marks, strict=True)
+            late_us = np.repeat(times_us, counts) - np.concatenate(due_us)
+            self._count(np.concatenate(streams), late_us, np.concatenate(length))
+
+    def _count(self, streams: NDArray[np.int64], late_us: NDArray[np.int64], length: NDArray[np.int64]) -> None:
+        sent = streams >= 0
+        if not sent.all():
+            streams, late_us, length = streams[sent], late_us[sent], length[sent]
+        self.totals.packets += len(streams)
+        self.totals.bytes += int(length.sum())
+        np.add.at(self.sent, streams, 1)
+        np.add.at(self.sent_bytes, streams, length)
+        very = late_us >= _LATENESS_US
+        if very.any():
+            self._very_late.record_all(late_us[very].tolist())
+            late_us = late_us[~very]
+        np.add.at(self._lateness, np.maximum(late_us, 0), 1)
 
     def lateness(self) -> Histogram:
         """Microseconds by which each packet left after it was due (before: 0), as of the last `collect`."""
@@ -242,7 +273,6 @@ class Sender:
         self._calendar.setdefault(lane.planned_until - LEAD, []).append(lane)
 
     def _next_window(self, lane: Lane) -> None:
-        self._collect(lane)
         members = lane.members
         lane.members = members = members[self._alive[members] & (self._next[members] < self._end[members])]
         if not len(members):
@@ -255,43 +285,51 @@ class Sender:
     def _plan(self, lane: Lane, members: NDArray[np.int64], staging: Callable[[int, int], Staging]) -> None:
         """Prepare what `members` send before the lane's `planned_until`, and put it into the wheel's slots."""
         shelf = lane.shelf
-        members = members[self._alive[members]]
-        # A packet goes into the tick that is nearest to its due time.
-        limit_us = lane.planned_until * TICK_US - TICK_US // 2
-        first = self._next[members]
-        elapsed = np.minimum(limit_us - self._start_us[members], FLOW_SPAN_US - 1)
-        stop = np.searchsorted(shelf.key, self._key[members] + elapsed)
-        stop = np.clip(stop, first, self._end[members])
-        self._next[members] = stop
-        self._count_ended(members[stop == self._end[members]])
-        muted = self._muted[members]
-        counts = np.where(muted, 0, stop - first)
-        total = int(counts.sum())
+        streams, packets, due_us = self._due(lane, members[self._alive[members]])
+        total = len(streams)
         if not total:
             return
-        streams = np.repeat(members, counts)
-        packets = np.arange(total) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-        due_us = self._start_us[streams] + shelf.offset_us[packets]
-        order = np.argsort(due_us, kind="stable")
-        streams, packets, due_us = streams[order], packets[order], due_us[order]
         rows = staging(total, shelf.width)
         self._stamp(shelf, rows.rows[:total], streams, packets)
         length = shelf.length[packets]
-        numbers = streams.tolist()
-        batch = Batch(
-            list(map(self._send_of.__getitem__, numbers)),
-            rows.views(length),
-            list(map(self._address_of.__getitem__, numbers)),
-            streams,
-            due_us,
-            np.zeros(total, np.int64),
-            length,
-        )
+        # The same streams in the same order, which is usual: the lists of the last window serve again.
+        if lane.planned is None or not np.array_equal(lane.planned[0], streams):
+            numbers = streams.tolist()
+            sends, addresses = map(self._send_of.__getitem__, numbers), map(self._address_of.__getitem__, numbers)
+            lane.planned = (streams.copy(), list(sends), list(addresses))
+        batch = Batch(lane.planned[1], rows.views(length), lane.planned[2], streams, due_us, length)
         lane.batches.append(batch)
         ticks = np.maximum((due_us + TICK_US // 2) // TICK_US, self.tick)
         edges = [0, *(np.flatnonzero(ticks[1:] != ticks[:-1]) + 1).tolist(), total]
-        for begin, end in pairwise(edges):
-            self._slots.setdefault(int(ticks[begin]), []).append((batch, begin, end))
+        slots = self._slots
+        for tick, (begin, end) in zip(ticks[edges[:-1]].tolist(), pairwise(edges), strict=True):
+            slots.setdefault(tick, []).append((batch, begin, end))
+
+    def _due(
+        self, lane: Lane, members: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """(stream, packet, due time) of all that leaves before the lane's `planned_until`, in order of time."""
+        shelf = lane.shelf
+        # A packet goes into the tick that is nearest to its due time.
+        limit_us = lane.planned_until * TICK_US - TICK_US // 2
+        first, end, start_us = self._next[members], self._end[members], self._start_us[members]
+        elapsed = np.minimum(limit_us - start_us, FLOW_SPAN_US - 1)
+        stop = np.clip(np.searchsorted(shelf.key, self._key[members] + elapsed), first, end)
+        self._next[members] = stop
+        self._count_ended(members[stop == end])
+        counts = stop - first
+        counts[self._muted[members]] = 0
+        if (counts == 1).all():
+            streams, packets = members, first
+            due_us = start_us + shelf.offset_us[packets]
+        else:
+            streams = np.repeat(members, counts)
+            packets = np.arange(len(streams)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+            due_us = self._start_us[streams] + shelf.offset_us[packets]
+        if (due_us[1:] < due_us[:-1]).any():
+            order = np.argsort(due_us, kind="stable")
+            streams, packets, due_us = streams[order], packets[order], due_us[order]
+        return streams, packets, due_us
 
     def _stamp(
         self, shelf: Shelf, rows: NDArray[np.uint8], streams: NDArray[np.int64], packets: NDArray[np.int64]
@@ -330,31 +368,8 @@ class Sender:
                 except OSError:
                     self.totals.errors += 1
                     batch.streams[end - 1 - length_hint(upcoming)] = -1
-            batch.sent_us[at:end] = clock_us()
+            batch.sent.append((end - at, clock_us()))
         batch.done = stop
-
-    def _collect(self, lane: Lane) -> None:
-        for batch in lane.batches:
-            counted, done = batch.counted, batch.done
-            if counted == done:
-                continue
-            batch.counted = done
-            streams = batch.streams[counted:done]
-            late = batch.sent_us[counted:done] - batch.due_us[counted:done]
-            length = batch.length[counted:done]
-            sent = streams >= 0
-            if not sent.all():
-                streams, late, length = streams[sent], late[sent], length[sent]
-            self.totals.packets += len(streams)
-            self.totals.bytes += int(length.sum())
-            np.add.at(self.sent, streams, 1)
-            np.add.at(self.sent_bytes, streams, length)
-            very = late >= _LATENESS_US
-            if very.any():
-                self._very_late.record_all(late[very].tolist())
-                late = late[~very]
-            np.add.at(self._lateness, np.maximum(late, 0), 1)
-        lane.batches = [batch for batch in lane.batches if batch.counted < len(batch.sends)]
 
     def _planned(self, stream: int) -> Iterable[tuple[Batch, list[int]]]:
         """Where the stream's packets that are still to be sent are."""
@@ -367,6 +382,9 @@ class Sender:
                 yield batch, (places + batch.done).tolist()
 
     def _withdraw(self, stream: int) -> None:
+        lane = self._lane_of[stream]
+        if lane is not None:
+            lane.planned = None
         for batch, places in self._planned(stream):
             for place in places:
                 batch.sends[place] = _withdrawn

@@ -66,7 +66,6 @@ class MediaServer:
         self._connections: dict[int, _Connection] = {}
         self._source_numbers: dict[tuple[str, str], int] = {}
         self._running = True
-        self._settled_us = clock_us()
         self._records: TextIO | None = None
         if settings.get("records"):
             self._open_records(settings["records"])
@@ -87,30 +86,31 @@ class MediaServer:
 
     def run(self) -> None:
         """Serve until stopped, or until the control connection ends."""
-        sender, receiver = self._sender, self._receiver
+        sender, receiver, clock_ns = self._sender, self._receiver, time.monotonic_ns
         quiet_collector()
+        sweep_us = settle_us = 0
         while self._running:
-            now_us = clock_us()
-            if now_us - self._settled_us >= SETTLE_US:
+            sender.run(clock_ns() // 1000)
+            now_us = clock_ns() // 1000
+            if now_us >= sweep_us:
+                sweep_us = min(receiver.sweep(now_us), now_us + IDLE_US)
+            if now_us >= settle_us:
                 self._table.settle()
-                self._settled_us = now_us
-            sender.run(clock_us())
-            receiver.sweep(clock_us())
-            now_us = clock_us()
-            due_us = receiver.next_us(sender.next_us(now_us + IDLE_US))
-            self._wait(due_us - now_us)
+                settle_us = now_us + SETTLE_US
+            # A sweep waits for a tick that is near: every wake costs as much as ten packets.
+            due_us = sender.next_us(min(sweep_us, settle_us) + TICK_US)
+            self._wait(due_us - clock_ns() // 1000)
         if self._records is not None:
             self._records.close()
 
     def _wait(self, pause_us: int) -> None:
         """Obey commands until it is time to send. epoll counts whole milliseconds: the last part of one is slept."""
-        whole = pause_us // TICK_US
-        ready = self._epoll.poll(whole / 1000 if whole > 0 else 0)
+        ready = self._epoll.poll(pause_us // TICK_US / 1000 if pause_us >= TICK_US else 0)
         if ready:
             for descriptor, _ in ready:
                 self._readable(descriptor)
             self._sender.begin()
-        elif whole <= 0 < pause_us:
+        elif 0 < pause_us < TICK_US:
             time.sleep(pause_us / 1e6)
 
     def _readable(self, descriptor: int) -> None:

@@ -43,7 +43,7 @@ class Flow:
     """From the file's first packet."""
     template: NDArray[np.uint8]
     """(packets, width): the bytes, padded with zeros to a multiple of 64. Empty once the sender has taken them."""
-    length: NDArray[np.int32]
+    length: NDArray[np.int64]
     rewritable: NDArray[np.bool_]
     """RTP, whose SSRC, sequence and timestamp a stream may replace."""
     shelf: int = -1
@@ -127,6 +127,6 @@ def _flow(offset: int, packets: list[Datagram], first_us: int, *, rewrite: bool)
         offset,
         np.array([packet.time_us - first_us for packet in packets], np.int64),
         template,
-        np.array([len(packet.payload) for packet in packets], np.int32),
+        np.array([len(packet.payload) for packet in packets], np.int64),
         np.array([rewrite and is_rtp(packet.payload) for packet in packets], np.bool_),
     )
