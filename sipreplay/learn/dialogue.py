@@ -65,6 +65,8 @@ class _Builder:
     session: MessageText | None = None
     progress: bool = False
     sent_last: bool = False
+    rtcp: dict[str, int] = field(default_factory=dict)
+    """Variables that hold RTCP ports, to their distance from the media port."""
     final_steps: dict[int, int] = field(default_factory=dict)
     """Exchange to the step that receives its final response."""
 
@@ -119,10 +121,11 @@ class _Builder:
         sent = rewrite(sending)
         element = Send(text="", comment=self.says(event), retrans_ms=self.retransmits(event, position))
         step = self.add(Step(element, sent.text, time=event.time, sdp=sent.has_sdp))
-        self.draft.notes += [note for note in sent.notes if note not in self.draft.notes]
+        self.draft.notes += [note for note in dict.fromkeys(sent.notes) if note not in self.draft.notes]
         if sent.has_sdp:
             self.session = sent.text
         state.payloads |= sent.payload_variables
+        self.rtcp |= sent.rtcp_variables
         if event.is_request and message.method != "ACK":
             state.step = step
             if message.method != "CANCEL":
@@ -372,20 +375,28 @@ class _Builder:
             hold = max(0.0, media_end - self.clock) * 1000
             draft.steps.append(Step(Pause(milliseconds=0, comment="the capture ends here"), delay_ms=hold))
         self.save_headers()
+        self.set_rtcp_ports()
         self.leave_main()
         draft.main_end = len(draft.steps)
         add_handler(draft, invite=answered, session=self.session, progress=self.progress)
         wait = self.options.timewait_ms if self.sent_last else SHORT_WAIT_MS
-        add_end(draft, max(200.0, self.options.paced_ms(wait / self.options.time_scale)))
+        wait = max(200.0, self.options.paced_ms(wait / self.options.time_scale))
+        last_event = unit.events[-1]
+        if last_event.is_request and last_event.sender != self.names.side and last_event.method != "ACK":
+            # The other side waits for an answer that never comes; over TCP it must find us there as long.
+            wait += self.window(last_event)
+        add_end(draft, wait)
+
+    def window(self, event: Event) -> float:
+        """For how many milliseconds the capture shows that a request stays without an answer."""
+        return max(500.0, min(MOST_WAIT_MS, self.options.paced_ms((self.unit.end - event.time) * 1000)))
 
     def wait_for_nothing(self) -> None:
         """A request of this side that the capture shows no answer to: none is waited for, for as long as was seen."""
         state = self.exchanges[self.unit.events[-1].transaction]
         if state.exchange.sender != self.names.side or self.unit.events[-1] is not state.exchange.request:
             return
-        seen = (self.unit.end - state.exchange.request.time) * 1000
-        window = max(500.0, min(MOST_WAIT_MS, self.options.paced_ms(seen)))
-        element = Recv(request=NEVER, timeout_ms=round(window), ontimeout=END)
+        element = Recv(request=NEVER, timeout_ms=round(self.window(state.exchange.request)), ontimeout=END)
         element.comment = "The capture shows no answer: none is expected."
         self.add(Step(element, extra=True))
         last = self.draft.steps[state.step].element
@@ -404,9 +415,22 @@ class _Builder:
             for variable, (payload_type, codec) in state.payloads.items():
                 actions += variables.live_payload(variable, payload_type, codec)
 
+    def set_rtcp_ports(self) -> None:
+        """Before the first SDP goes out: in a step of its own, or with the first message that comes in."""
+        actions = [a for variable, offset in self.rtcp.items() for a in variables.rtcp_port(variable, offset)]
+        first = self.draft.steps[0].element
+        if not actions:
+            return
+        if isinstance(first, Recv | Nop):
+            first.actions += actions
+        else:
+            self.draft.shift(Step(Nop(actions=actions), extra=True))
+
     def leave_main(self) -> None:
         """Jump over the handler."""
         last = self.draft.steps[-1].element
+        if isinstance(last, Recv) and last.request == NEVER:
+            return
         plain = not last.next and not last.ontimeout and isinstance(last, Recv | Send)
         if plain and getattr(last, "optional", "false") == "false":
             last.next = END

@@ -57,6 +57,14 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     uses_lookup: bool = False
 
+    def shift(self, step: Step) -> None:
+        """Put a step before all others: what points at steps moves on."""
+        self.steps.insert(0, step)
+        self.labels = [(name, at + 1) for name, at in self.labels]
+        for other in self.steps:
+            if other.message is not None:
+                other.message = other.message.shifted()
+
     def key(self) -> Hashable:
         """What calls of the same shape have equal: everything but values that may differ, pauses and media."""
         return (self.role, tuple(self.labels), tuple(_step_key(step) for step in self.steps))

@@ -37,6 +37,9 @@ ADDRESS_HEADERS = frozenset(
 NOISE = frozenset(("date", "timestamp", "content-length", "session-id", "p-charging-vector", "user-to-user"))
 """What differs from call to call and means nothing for the shape."""
 
+LONGEST = 60_000
+"""Bytes: SIPp 3.6.1 cannot load a scenario with a longer message."""
+
 VIA = "SIP/2.0/[transport] [local_ip]:[local_port];branch="
 
 
@@ -78,6 +81,7 @@ class Sent:
     text: MessageText
     notes: list[str] = field(default_factory=list)
     payload_variables: dict[str, tuple[int, str]] = field(default_factory=dict)
+    rtcp_variables: dict[str, int] = field(default_factory=dict)
     has_sdp: bool = False
 
 
@@ -96,6 +100,8 @@ def rewrite(sending: Sending) -> Sent:
             head.append(compact(line))
     _complete(head, done, sending, bool(body))
     sent.text = MessageText(tuple(head), body)
+    if len(message.body) > LONGEST:
+        sent.notes.append(f"a body of {len(message.body)} bytes is more than SIPp 3.6.1 can load; sipreplay run can")
     return sent
 
 
@@ -330,6 +336,7 @@ def _body(sending: Sending, sent: Sent) -> tuple[Line, ...]:
         if lines is not None:
             sent.has_sdp = True
             sent.payload_variables = rules.payload_variables
+            sent.rtcp_variables = rules.rtcp_variables
             if rules.removed:
                 sent.notes.append(f"taken out of the SDP: {', '.join('a=' + n for n in sorted(rules.removed))}")
             if rules.keys:

@@ -35,6 +35,8 @@ class SessionRules:
     """Whether its dynamic payload types become variables that the live offer sets."""
     payload_variables: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Filled: variable to (captured payload type, "name/clock")."""
+    rtcp_variables: dict[str, int] = field(default_factory=dict)
+    """Filled: variable to the distance of an RTCP port from the call's first media port."""
     removed: set[str] = field(default_factory=set)
     """Filled: attribute names taken out."""
     keys: bool = False
@@ -83,14 +85,23 @@ def _line(
     if line.letter == "m" and media is not None:
         return _media_line(place, media, dynamic)
     if line.letter == "a":
-        return _attribute(line, place, dynamic, names)
+        return _attribute(line, place, media, dynamic, rules)
     return (Literal(f"{line.letter}=" if line.letter else ""), *names.swept(line.value))
 
 
-def _port(place: int, more: int = 0) -> Live:
+def _port(place: int) -> Live:
     """The port of the media section in that place: SIPp's, which leaves four a call."""
-    offset = 2 * place + more
-    return Live(f"[auto_media_port+{offset}]" if offset else "[auto_media_port]")
+    return Live(f"[auto_media_port+{2 * place}]" if place else "[auto_media_port]")
+
+
+def _rtcp_port(place: int, port: int, media: MediaDescription | None, rules: SessionRules) -> Line:
+    """The port of a=rtcp, a variable: SIPp takes its media port only on a line that says audio, video or image."""
+    if port == 0:
+        return (Literal("0"),)
+    offset = 2 * place + (0 if media is not None and port == media.port else 1)
+    variable = f"rtcp{offset}"
+    rules.rtcp_variables[variable] = offset
+    return (Live(f"[${variable}]"),)
 
 
 def _media_line(place: int, media: MediaDescription, dynamic: dict[str, Line]) -> Line:
@@ -107,11 +118,15 @@ def _payload(name: str, dynamic: dict[str, Line]) -> Line:
     return dynamic.get(name, (Literal(name),))
 
 
-def _attribute(line: SdpLine, place: int, dynamic: dict[str, Line], names: Names) -> Line:
+def _attribute(
+    line: SdpLine, place: int, media: MediaDescription | None, dynamic: dict[str, Line], rules: SessionRules
+) -> Line:
+    names = rules.names
     name, colon, value = line.value.partition(":")
-    if name == "rtcp" and value.split()[:1]:
+    port = value.split()[:1]
+    if name == "rtcp" and port and port[0].isascii() and port[0].isdigit() and len(port[0]) < 6:
         address: Line = (Literal(" IN IP"), Live("[media_ip_type] [media_ip]")) if len(value.split()) > 3 else ()
-        return (Literal("a=rtcp:"), _port(place, 1), *address)
+        return (Literal("a=rtcp:"), *_rtcp_port(place, int(port[0]), media, rules), *address)
     if name in ("rtpmap", "fmtp", "rtcp-fb") and dynamic:
         payload, space, rest = value.partition(" ")
         if payload in dynamic:

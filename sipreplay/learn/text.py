@@ -61,6 +61,14 @@ class MessageText:
     head: tuple[Line, ...]
     body: tuple[Line, ...] = ()
 
+    def shifted(self) -> MessageText:
+        """With references to steps one further on."""
+
+        def moved(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+            return tuple(tuple(BranchOf(p.step + 1) if isinstance(p, BranchOf) else p for p in line) for line in lines)
+
+        return MessageText(moved(self.head), moved(self.body))
+
     @property
     def lines(self) -> tuple[Line, ...]:
         """All lines, without the empty one between head and body."""

@@ -48,6 +48,15 @@ def live_payload(variable: str, captured: int, codec: str) -> list[Action]:
     ]
 
 
+def rtcp_port(variable: str, offset: int) -> list[Action]:
+    """An RTCP port. SIPp gives its media port only beside the word audio, video or image, so one is put there first."""
+    port = f"[auto_media_port+{offset}]" if offset else "[auto_media_port]"
+    return [
+        AssignStr(variable, f"\nimage {port}"),
+        Ereg("[0-9]+", (variable,), search_in="var", variable=variable),
+    ]
+
+
 def line_of_call(file: str) -> Lookup:
     """The line of the injection file whose key is the called user (docs/learning.md: by number, never by order)."""
     return Lookup(ROW, file, f"[${CALLEE}]")
