@@ -19,7 +19,7 @@ from sipreplay.analysis.dialogs import build_dialogs
 from sipreplay.analysis.messages import SipCollector
 from sipreplay.analysis.model import Address, Analysis, CapturedMessage, CaptureFile, Problem, Stream
 from sipreplay.analysis.sdp_media import MediaMap, sdp_of
-from sipreplay.analysis.streams import FoundStream, StreamBook
+from sipreplay.analysis.streams import MAX_STREAMS, FoundStream, StreamBook
 from sipreplay.capture.columns import Pairs
 from sipreplay.capture.reader import CaptureReader, CaptureSet, open_captures
 from sipreplay.capture.sieve import Origin, Sieve
@@ -192,7 +192,7 @@ def _note_streams(readers: Sequence[CaptureReader], book: StreamBook) -> None:
             0, f"{book.cut} RTP packets are cut: their media cannot be replayed (capture with tcpdump -s 0)"
         )
     if book.unfollowed:
-        readers[-1].note(0, f"{book.unfollowed} flows that resemble RTP were not followed: too many")
+        readers[-1].note(0, f"only the first {MAX_STREAMS:,} flows that resemble RTP were followed")
 
 
 def _file(reader: CaptureReader) -> CaptureFile:

@@ -22,7 +22,7 @@ _MIX_LOW = np.uint64(0xC2B2AE3D27D4EB4F)
 
 class StreamTable:
     """Ids of (high, low) keys. `create(high, low, index)` is asked for the id of a key at its first packet (`index` in
-    the columns); -1 from it means that the key is not followed."""
+    the columns); -1 from it means that the key is not followed, and nothing is remembered of it."""
 
     def __init__(self) -> None:
         self._exact: dict[tuple[int, int], int] = {}
@@ -51,7 +51,9 @@ class StreamTable:
             key = (int(high[at]), int(low[at]))
             known = self._exact.get(key)
             if known is None:
-                known = self.set(key, create(key[0], key[1], at))
+                known = create(key[0], key[1], at)
+                if known >= 0:
+                    self.set(key, known)
             ids[order[starts[group] : ends[group]]] = known
         return ids
 

@@ -24,8 +24,8 @@ from sipreplay.rtp.quality import QualityState, StreamQuality
 
 Int = NDArray[np.int64]
 
-MAX_STREAMS = 250_000
-"""Keys beyond this are counted, not followed: only noise that resembles RTP has so many."""
+MAX_STREAMS = 200_000
+"""Keys beyond this are not followed: only noise that resembles RTP has so many."""
 FEWEST_PACKETS = 6
 """A stream that no SDP announced needs this many packets, and this part of them in sequence, to be believed."""
 IN_SEQUENCE = 0.6
@@ -83,8 +83,8 @@ class StreamBook:
         """Packets that were dropped because they had been captured twice."""
         self.cut = 0
         """Packets whose payload the capture does not hold whole."""
-        self.unfollowed = 0
-        """Keys past MAX_STREAMS."""
+        self.unfollowed = False
+        """Whether there were keys past MAX_STREAMS."""
         self._pairs = Pairs()
         self._capture = 0
         self._table = StreamTable()
@@ -147,7 +147,7 @@ class StreamBook:
     def _add_row(self, candidate: Candidate) -> int:
         row = len(self._rows)
         if row >= MAX_STREAMS:
-            self.unfollowed += 1
+            self.unfollowed = True
             return -1
         self._rows.append(candidate)
         self._quality.grow(row + 1)

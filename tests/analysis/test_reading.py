@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sipreplay.analysis.model import Address
 from sipreplay.analysis.reading import analyse
@@ -155,6 +157,18 @@ def test_sip_without_a_complete_call(write):
     analysis = analyse([write([(0.0, there(INVITE)), (0.5, udp(INVITE, CALLER, CALLEE, (5060, 5060), ident=2))])])
     assert [m.retransmission for m in analysis.messages] == [False, True]
     assert len(analysis.dialogs) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=20))
+def test_a_damaged_capture_is_survived(tmp_path_factory, damage):
+    packets = sorted(call(10), key=lambda item: item[0])
+    data = bytearray(pcap([ethernet(data) for _, data in packets], times=[BEGAN + time for time, _ in packets]))
+    for at, value in damage:
+        data[24 + at % (len(data) - 24)] = value
+    path = tmp_path_factory.mktemp("damaged") / "d.pcap"
+    path.write_bytes(data)
+    assert analyse([path]).captures[0].packets <= len(packets)
 
 
 def test_the_file_that_cannot_be_used_is_named(write, tmp_path):

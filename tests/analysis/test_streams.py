@@ -176,6 +176,15 @@ def test_ipv6_streams(tmp_path):
     assert found.candidate.source == ("2001:db8::1", 4000)
 
 
+def test_the_number_of_streams_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("sipreplay.analysis.streams.MAX_STREAMS", 10)
+    book = StreamBook()
+    flood = [(BEGAN + 1 + n / 1000, udp(rtp(1, 1, ssrc=1000 + n), ports=PORTS)) for n in range(100)]
+    read(book, tmp_path / "flood.pcap", 0, talk(20) + flood)
+    assert len(book.finish()) == 1
+    assert book.unfollowed
+
+
 def test_figures_do_not_depend_on_how_the_file_was_cut(tmp_path, monkeypatch):
     packets = talk(3000, payload_type=0) + talk(3000, ssrc=5, start=0.003)
     results = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -9,6 +10,8 @@ import struct
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sipreplay.capture.batch import CHUNK
 from sipreplay.capture.reader import CaptureReader, open_captures
@@ -215,6 +218,24 @@ def test_a_capture_without_packets_is_a_problem_not_an_error(file):
     reader, packets, _ = read(file(pcap([])))
     assert packets == []
     assert "no packets" in reader.notes[0].what
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["pcap", "pcapng"]), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=6))
+def test_damaged_files_are_survived(tmp_path_factory, kind, damage):
+    if kind == "pcap":
+        data = bytearray(pcap(FRAMES))
+    else:
+        data = bytearray(
+            section() + interface(options=option(9, b"\x09")) + enhanced(FRAMES[0], 1) + enhanced(FRAMES[1], 2)
+        )
+    for at, value in damage:
+        data[at % len(data)] = value
+    path = tmp_path_factory.mktemp("damaged") / "d.cap"
+    path.write_bytes(data)
+    with contextlib.suppress(CaptureError):
+        reader, packets, _ = read(path)
+        assert reader.packets == len(packets) <= 200
 
 
 def test_problems_are_bounded(file):
