@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -16,8 +17,26 @@ from markupsafe import Markup
 
 from sipreplay import __version__
 from sipreplay.report import style
-from sipreplay.report.plots import Dumps, headline, samples_svg, statistics_svg
 from sipreplay.report.words import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A key number."""
+
+    name: str
+    value: str
+    more: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of a list of facts, a cell, a remark."""
+
+    name: str
+    text: str
+    style: str = ""
 
 
 def _template(name: str) -> str:
@@ -66,14 +85,3 @@ def render(template: str, *, script: str = "", **values: Any) -> str:
 def picture(svg: str) -> Markup:
     """An SVG that this package drew, to be put into a page as it is."""
     return Markup(svg)
-
-
-def plot_page(dumps: Dumps) -> str:
-    """The charts of dumps as a page."""
-    title, detail = headline(dumps)
-    charts = []
-    if dumps.samples:
-        charts.append(picture(samples_svg(dumps.samples)))
-    if dumps.statistics:
-        charts.append(picture(statistics_svg(dumps.statistics)))
-    return render("plot.html.j2", title=title, detail=detail, charts=charts, problems=dumps.problems)

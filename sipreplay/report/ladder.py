@@ -11,15 +11,12 @@ from dataclasses import dataclass, field, replace
 from sipreplay.analysis.graph import Actors
 from sipreplay.analysis.ladder import ladder_of
 from sipreplay.analysis.model import Address, Analysis, Call, CapturedMessage, HopDialog, Stream
-from sipreplay.report.words import clip, count, printable
-from sipreplay.sip.message import Message
-from sipreplay.sip.sdp import MediaDescription, find_sdp, parse_sdp
-from sipreplay.sip.syntax import SipSyntaxError
+from sipreplay.report.message_text import notes_of, raw_text, sdp_text, stream_numbers, style_of
+from sipreplay.report.words import clip, printable
 
 MAX_ROWS = 2000
 """Rows of one ladder; a call that never ends must not fill the memory of whoever looks at it."""
 MAX_COLUMNS = 24
-MAX_RAW = 16_384
 
 
 @dataclass(slots=True)
@@ -30,14 +27,15 @@ class Column:
     role: str = ""
     agent: str = ""
     """User-Agent or Server it named."""
+    shares_host: bool = False
+    """Another lifeline stands for the same host."""
 
     @property
     def label(self) -> str:
-        """The address, or the host when it used several ports."""
-        hosts = {address.host for address in self.addresses}
-        if len(self.addresses) == 1:
+        """The first address, or the host when it used several ports and has it alone."""
+        if len(self.addresses) == 1 or self.shares_host:
             return str(self.addresses[0])
-        return " ".join(sorted(hosts))
+        return " ".join(sorted({address.host for address in self.addresses}))
 
 
 @dataclass(slots=True)
@@ -84,13 +82,6 @@ class Ladder:
     start: float
     left_out: int = 0
     """Messages past MAX_ROWS, or between addresses past MAX_COLUMNS."""
-
-
-def style_of(message: Message) -> str:
-    """The class of a message: request, provisional, success, redirect or failure."""
-    if message.is_request:
-        return "request"
-    return {1: "provisional", 2: "success", 3: "redirect"}.get(message.status // 100, "failure")
 
 
 def call_ladder(analysis: Analysis, call: Call) -> Ladder:
@@ -182,7 +173,7 @@ def _columns(dialogs: Sequence[HopDialog], addresses: Iterable[Address]) -> tupl
             columns[place[address]].addresses.append(address)
         elif len(columns) < MAX_COLUMNS:
             place[address] = owners[owner] = len(columns)
-            columns.append(Column([address]))
+            columns.append(Column([address], shares_host=address.host in alone))
     return columns, place
 
 
@@ -260,63 +251,11 @@ def _message_row(captured: CapturedMessage, place: dict[Address, int]) -> Row | 
         capture=captured.capture,
         cseq=f"{message.cseq_number} {printable(message.cseq_method)}",
         sdp=sdp_text(message),
-        notes=_notes(message),
-        raw=_raw(captured.data),
+        notes=notes_of(message),
+        raw=raw_text(captured.data),
         ports=(captured.source.port, captured.destination.port),
         orphan=captured.retransmission,
     )
-
-
-def _raw(data: bytes) -> str:
-    """The message for a reader: text as UTF-8 where it is, anything else shown; cut when very long."""
-    text = data[:MAX_RAW].decode("utf-8", "surrogateescape")
-    lines = (printable(line) for line in text.replace("\r\n", "\n").split("\n"))
-    more = f"\n... {count(len(data) - MAX_RAW)} more bytes" if len(data) > MAX_RAW else ""
-    return "\n".join(lines).rstrip("\n") + more
-
-
-def sdp_text(message: Message) -> str:
-    """The SDP in one line: "PCMU/PCMA 10.0.0.1:4000 sendonly, video H264 ..."; "" when the message carries none."""
-    try:
-        body = find_sdp(message.body, message.get("Content-Type"))
-        media = parse_sdp(body).media if body is not None else ()
-    except SipSyntaxError:
-        return "unreadable SDP"
-    return printable(", ".join(_media_text(section) for section in media[:4])) + (", ..." if len(media) > 4 else "")
-
-
-def _media_text(media: MediaDescription) -> str:
-    kind = "" if media.kind == "audio" else f"{media.kind} "
-    if media.port == 0:
-        return f"{media.kind} refused"
-    names = []
-    for payload_type in media.payload_types:
-        codec = media.codec(payload_type)
-        name = codec[0] if codec else str(payload_type)
-        if name.lower() not in ("telephone-event", "cn") and name not in names:
-            names.append(name)
-    shown = "/".join(names[:3]) + ("/..." if len(names) > 3 else "") or "/".join(media.formats[:2])
-    host = media.connection.host if media.connection else "?"
-    direction = "" if media.direction == "sendrecv" else f" {media.direction}"
-    secure = " SRTP" if "SAVP" in media.proto else ""
-    return f"{kind}{clip(shown, 40)} {Address(host, media.port)}{direction}{secure}"
-
-
-def _notes(message: Message) -> list[str]:
-    notes = []
-    if message.get("Authorization") or message.get("Proxy-Authorization"):
-        notes.append("with credentials")
-    for header in ("Refer-To", "Replaces", "Reason"):
-        value = message.get(header)
-        if value and not (header == "Reason" and message.status):
-            notes.append(f"{header}: {clip(printable(value.strip()), 60)}")
-    content_type = (message.get("Content-Type") or "").lower()
-    if message.is_request and message.method == "INFO" and "dtmf" in content_type:
-        for line in message.body.decode("latin-1").splitlines():
-            name, _, value = line.partition("=")
-            if name.strip().lower() == "signal":
-                notes.append(f"DTMF {printable(value.strip())[:4]}")
-    return notes
 
 
 def _stream_row(
@@ -359,15 +298,3 @@ def _media_column(
     place[address] = len(columns)
     columns.append(Column([address], role="media"))
     return place[address]
-
-
-def stream_numbers(stream: Stream) -> list[str]:
-    """Packets, loss, jitter, MOS and digits of a stream, in words."""
-    parts = [f"{count(stream.packets)} packets", f"{count(stream.lost)} lost", f"jitter {stream.mean_jitter_ms:.1f} ms"]
-    if stream.reordered:
-        parts.append(f"{count(stream.reordered)} out of order")
-    if stream.mos is not None:
-        parts.append(f"MOS {stream.mos:.2f}")
-    if stream.dtmf:
-        parts.append(f"DTMF {clip(printable(stream.dtmf), 32)}")
-    return parts

@@ -8,10 +8,9 @@ from sipreplay.analysis.graph import call_graph
 from sipreplay.learn.options import LearnReport
 from sipreplay.report.callgraph_svg import graph_svg
 from sipreplay.report.graph_file import write_file
-from sipreplay.report.html import picture, render
+from sipreplay.report.html import Tile, picture, render
 from sipreplay.report.ladder import call_ladder
 from sipreplay.report.ladder_svg import ladder_svg
-from sipreplay.report.run_page import Tile
 from sipreplay.report.words import count, duration_ms, plural
 
 MAX_ROWS = 300

@@ -49,7 +49,7 @@ def plot_dumps(paths: Sequence[Path], output: Path) -> None:
         raise UsageError(f"{plural(len(paths), 'dump')}: wants 1 to {MAX_DUMPS}")
     dumps = load_dumps(paths)
     if output.suffix.lower() == ".html":
-        from sipreplay.report.html import plot_page
+        from sipreplay.report.plot_page import plot_page
 
         write_file(output, plot_page(dumps).encode())
         return

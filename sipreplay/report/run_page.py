@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sipreplay.media.results import MediaSummary
 from sipreplay.report.failures import cause_text, failure_counts, failure_examples
-from sipreplay.report.html import picture, render
+from sipreplay.report.html import Fact, Tile, picture, render
 from sipreplay.report.ladder import Ladder
 from sipreplay.report.ladder_svg import ladder_svg
 from sipreplay.report.model import PERCENTILES, RunSummary, milliseconds, time_rows
@@ -20,25 +19,6 @@ from sipreplay.report.words import count, duration_ms, duration_s, percent, plur
 from sipreplay.stats.histogram import Histogram
 
 MAX_FAILURES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A key number."""
-
-    name: str
-    value: str
-    more: str = ""
-    style: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A line of a list of facts, a cell, a remark."""
-
-    name: str
-    text: str
-    style: str = ""
 
 
 def run_page(
