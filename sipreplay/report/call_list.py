@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from sipreplay.analysis.model import Analysis, Call, HopDialog, Stream
 from sipreplay.report.lines import Line, Span
+from sipreplay.report.message_text import codec_text
 from sipreplay.report.tables import Heading, table_lines
 from sipreplay.report.words import clip, count, duration_ms, duration_s, percent, plural, printable
 from sipreplay.sip.address import parse_name_addr
@@ -57,12 +58,15 @@ class CallRow:
     @property
     def codecs(self) -> str:
         """Codecs of the streams, each once."""
-        return "/".join(dict.fromkeys(printable(s.codec) or "?" for s in self.streams))
+        return "/".join(dict.fromkeys(codec_text(s) for s in self._media()))
 
     @property
     def lost(self) -> int:
-        """Lost RTP packets of all streams."""
-        return sum(s.lost for s in self.streams)
+        """Lost RTP packets of all streams but those of digits, whose sequence numbers jump in the pauses."""
+        return sum(s.lost for s in self._media())
+
+    def _media(self) -> list[Stream]:
+        return [s for s in self.streams if s.codec or not s.dtmf]
 
     @property
     def jitter_ms(self) -> float | None:
@@ -234,7 +238,7 @@ def stream_lines(
 
 def _stream_cells(analysis: Analysis, stream: Stream) -> list[Span]:
     call = analysis.dialog(stream.dialog).call if stream.dialog is not None else -1
-    expected = stream.packets - stream.duplicates + stream.lost
+    expected = stream.packets + stream.lost
     share = f" ({percent(stream.lost, expected)})" if stream.lost > 0 else ""
     return [
         (str(call) if call >= 0 else "-", "bold"),
@@ -242,7 +246,7 @@ def _stream_cells(analysis: Analysis, stream: Stream) -> list[Span]:
         (str(stream.destination), ""),
         (f"0x{stream.ssrc:08x}", "dim"),
         (",".join(map(str, stream.payload_types)), ""),
-        (printable(stream.codec) or "?", "media"),
+        (codec_text(stream), "media"),
         (count(stream.packets), ""),
         (f"{count(stream.lost)}{share}", "bad" if stream.lost > 0 else ""),
         (count(stream.reordered), "warn" if stream.reordered else ""),

@@ -14,6 +14,7 @@ from sipreplay.report.graph_file import write_file
 from sipreplay.report.html import Tile, picture, render
 from sipreplay.report.ladder import call_ladder
 from sipreplay.report.ladder_svg import ladder_svg
+from sipreplay.report.message_text import codec_text
 from sipreplay.report.words import count, duration_ms, duration_s, percent, plural
 
 MAX_CALLS = 10_000
@@ -71,7 +72,7 @@ def _tiles(analysis: Analysis, rows: list[CallRow]) -> list[Tile]:
     answered = [row for row in invites if row.setup_ms is not None]
     again = sum(message.retransmission for message in analysis.messages)
     lost = sum(stream.lost for stream in analysis.streams)
-    expected = sum(stream.packets - stream.duplicates + stream.lost for stream in analysis.streams)
+    expected = sum(stream.packets + stream.lost for stream in analysis.streams)
     worst = min((stream.mos for stream in analysis.streams if stream.mos is not None), default=None)
     tiles = [
         Tile("Calls", count(len(analysis.calls)), plural(len(analysis.dialogs), "dialog")),
@@ -127,14 +128,14 @@ def _call(row: CallRow, drawn: bool) -> dict[str, Any]:
 
 
 def _stream(analysis: Analysis, stream: Stream) -> dict[str, Any]:
-    expected = stream.packets - stream.duplicates + stream.lost
+    expected = stream.packets + stream.lost
     return {
         "call": analysis.dialog(stream.dialog).call if stream.dialog is not None else "-",
         "source": str(stream.source),
         "destination": str(stream.destination),
         "ssrc": f"0x{stream.ssrc:08x}",
         "types": ", ".join(map(str, stream.payload_types)),
-        "codec": stream.codec or "?",
+        "codec": codec_text(stream),
         "packets": stream.packets,
         "packets_text": count(stream.packets),
         "lost": stream.lost,

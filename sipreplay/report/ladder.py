@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from sipreplay.analysis.graph import Actors
 from sipreplay.analysis.ladder import ladder_of
 from sipreplay.analysis.model import Address, Analysis, Call, CapturedMessage, HopDialog, Stream
-from sipreplay.report.message_text import notes_of, raw_text, sdp_text, stream_numbers, style_of
+from sipreplay.report.message_text import codec_text, notes_of, raw_text, sdp_text, stream_numbers, style_of
 from sipreplay.report.words import clip, printable
 
 MAX_ROWS = 2000
@@ -273,7 +273,7 @@ def _stream_row(
         time=stream.first,
         source=source,
         destination=destination,
-        label=printable(stream.codec) or "RTP",
+        label=codec_text(stream),
         style="media",
         notes=stream_numbers(stream),
         stream=stream,

@@ -71,6 +71,15 @@ def notes_of(message: Message) -> list[str]:
     return notes
 
 
+def codec_text(stream: Stream) -> str:
+    """The codec; of a stream of digits alone its RFC 4733 name, of an unknown one its payload types."""
+    if stream.codec:
+        return printable(stream.codec)
+    if stream.dtmf:
+        return "telephone-event"
+    return "PT " + ",".join(map(str, stream.payload_types[:4]))
+
+
 def stream_numbers(stream: Stream) -> list[str]:
     """Packets, loss, jitter, MOS and digits of a stream, in words."""
     parts = [f"{count(stream.packets)} packets", f"{count(stream.lost)} lost", f"jitter {stream.mean_jitter_ms:.1f} ms"]

@@ -72,3 +72,11 @@ def test_a_party_is_named_as_a_person_would(value: str | None, text: str) -> Non
 
 def test_no_escape_sequence_reaches_the_terminal(analysis: Analysis) -> None:
     assert "\x1b" not in plain_text(inspect_lines(analysis, 160))
+
+
+def test_a_stream_of_digits_alone_is_no_loss(analysis: Analysis) -> None:
+    digits = replace(analysis.streams[0], codec="", payload_types=[101], lost=430, dtmf="14#")
+    analysis.streams.append(digits)
+    [row] = call_rows(analysis)
+    assert (row.lost, row.codecs) == (3, "PCMA")
+    assert "telephone-event" in plain_text(stream_lines(analysis, analysis.streams, 160))
