@@ -275,7 +275,8 @@ class _Builder:
         for name, value in message.headers:
             lower = name.lower()
             copied = lower.startswith("x-") or lower in ("session-id", "p-charging-vector", "timestamp")
-            if copied and not sending.saved and value == asked.get(name) and len(value) >= 8:
+            plain = name.isascii() and name.replace("-", "").isalnum()
+            if copied and plain and not sending.saved and value == asked.get(name) and len(value) >= 8:
                 sending.values[lower] = f"[last_{name}:]"
 
     def tag(self, captured: str) -> str:

@@ -139,7 +139,8 @@ def _header(written: str, name: str, value: str, sending: Sending, sent: Sent, d
     names = sending.names
     start = Literal(f"{written}: ")
     if name in sending.values:
-        return (start, Live(sending.values[name]))
+        live = sending.values[name]
+        return (Live(live),) if live.startswith("[last_") else (start, Live(live))
     if name == "content-length":
         return () if name in done else (start, Live("[len]") if body else Literal("0"))
     if name == "call-id":
