@@ -276,6 +276,10 @@ _WRITERS: Mapping[type, Callable[..., tuple[str, Pairs]]] = {
         "lookup",
         [("assign_to", x.assign_to), ("file", escape_entities(x.file)), ("key", escape_entities(x.key))],
     ),
+    model.VerifyAuth: lambda x: (
+        "verifyauth",
+        [("assign_to", x.assign_to)] + [(name, escape_entities(getattr(x, name))) for name in ("username", "password")],
+    ),
     model.SetDest: lambda x: (
         "setdest",
         [(name, escape_entities(getattr(x, name))) for name in ("host", "port", "protocol")],
