@@ -138,6 +138,9 @@ class _Builder:
         """The hop-dialog that this request outside a dialog is another round of: after a challenge, or a refresh."""
         if exchange.to_tag and exchange.method != "REGISTER":
             return None
+        if exchange.method in ("ACK", "CANCEL"):  # with a branch of its own, against the rules
+            invites = self._initial.get(("INVITE", exchange.from_tag), [])[-_NEAR:]
+            return next((h for h in invites if exchange.source in h.caller and exchange.destination in h.callee), None)
         near = [h for h in self._initial.get(_initial_key(exchange), [])[-_NEAR:] if _may_follow(h, exchange)]
         for hop in reversed(near):
             if exchange.source in hop.caller and exchange.destination in hop.callee:

@@ -72,10 +72,10 @@ def group_exchanges(messages: Iterable[CapturedMessage]) -> list[Exchange]:
         is_request = message.is_request
         method = message.method if is_request else message.cseq_method
         here = (captured.source, captured.destination) if is_request else (captured.destination, captured.source)
-        joined = method in ("ACK", "CANCEL") and (branch, cseq, "INVITE") in loose
-        key = (branch, cseq, "INVITE" if joined else method)
-        if not branch:
-            key = (f"{message.from_tag} {'|'.join(sorted(map(str, here)))}", cseq, key[2])
+        # Without a branch (RFC 2543) the From-tag and the pair of addresses have to do.
+        name = branch or f"{message.from_tag} {'|'.join(sorted(map(str, here)))}"
+        joined = method in ("ACK", "CANCEL") and (name, cseq, "INVITE") in loose
+        key = (name, cseq, "INVITE" if joined else method)
         exchange = exact.get((*key, *here))
         if exchange is None:
             known = loose.setdefault(key, [])

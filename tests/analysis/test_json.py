@@ -1,0 +1,78 @@
+"""The document of inspect --json: every field of the schema, in plain values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sipreplay.analysis.json import inspect_json
+from sipreplay.analysis.model import Address, CaptureFile, Problem, Stream
+from tests.analysis.flow import A, B, Flow, call
+
+CAPTURE = "path format link_types packets first last problems"
+DIALOG = "id kind call_id from_tag to_tag hop caller callee state first last pdd_ms setup_ms call messages"
+STREAM = (
+    "source destination ssrc payload_types codec packets lost duplicates reordered mean_delta_ms max_delta_ms"
+    " mean_jitter_ms max_jitter_ms mos dtmf first last dialog"
+)
+FIELDS = {"captures": CAPTURE, "dialogs": DIALOG, "calls": "id dialogs evidence", "streams": STREAM}
+
+
+def document(flow: Flow) -> dict[str, Any]:
+    analysis = flow.analysis()
+    analysis.captures.append(CaptureFile("x.pcap", "pcap", ["ETHERNET"], 9, 1.0, 2.0, [Problem(3, "cut")]))
+    analysis.streams.append(
+        Stream(
+            Address("2001:db8::1", 4000), B, 9, [0, 101], "PCMU", 50, 1, 2, 3, 20.0004, 21, 0.5, 1, 4.456, "12", 1, 2, 1
+        )
+    )
+    analysis.malformed = 2
+    return json.loads(json.dumps(inspect_json(analysis), allow_nan=False))  # type: ignore[no-any-return]
+
+
+def test_every_field_of_the_schema() -> None:
+    flow = Flow()
+    call(flow)
+    call_again = Flow("call-2")
+    call_again.collector = flow.collector
+    call(call_again)
+    found = document(flow)
+    assert found["schema"] == "sipreplay/inspect/1"
+    assert set(found) == {"schema", "sip", *FIELDS}
+    for name, fields in FIELDS.items():
+        assert found[name]
+        for item in found[name]:
+            assert set(item) == set(fields.split()), name
+    message = found["dialogs"][0]["messages"][0]
+    assert message == {
+        "packet": 1,
+        "time": 1000.01,
+        "from": str(A),
+        "to": str(B),
+        "start_line": "INVITE sip:bob@example.com SIP/2.0",
+        "retransmission": False,
+        "copy": False,
+    }
+    assert found["captures"][0]["problems"] == [{"packet": 3, "what": "cut"}]
+    assert found["streams"][0]["source"] == "[2001:db8::1]:4000"
+    assert found["streams"][0]["mos"] == 4.46
+
+
+def test_counts() -> None:
+    flow = Flow()
+    call(flow)
+    flow.say(A, B, "BYE", "2 BYE", via="b3", tags=("a", "b"), at=1002)
+    assert document(flow)["sip"] == {
+        "messages": 8,
+        "requests": {"ACK": 1, "BYE": 2, "INVITE": 1},
+        "responses": {"100": 1, "180": 1, "200": 2},
+        "retransmissions": 1,
+        "malformed": 2,
+    }
+
+
+def test_bytes_that_are_no_text_still_make_a_document() -> None:
+    flow = Flow()
+    data = b"OPTIONS sip:\xff SIP/2.0\r\nCall-ID: \xfe\xe9\r\nFrom: <sip:a>;tag=\xff\r\nCSeq: 1 OPTIONS\r\n\r\n"
+    flow.collector.datagram(0, 1, 1.0, A, B, "UDP", data)
+    json.dumps(document(flow)).encode("utf-8")
