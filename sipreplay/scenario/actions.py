@@ -19,7 +19,7 @@ EXEC_KINDS = ("command", "int_cmd", "play_pcap_audio", "play_pcap_image", "play_
 
 _EXEC_NOT_YET = ("play_dtmf", "rtp_stream", "rtp_echo")
 _NOT_YET = frozenset(
-    ("insert", "replace", "sample", "urlencode", "urldecode", "closecon", "rtp_echo", "verifyauth"),
+    ("insert", "replace", "sample", "urlencode", "urldecode", "closecon", "rtp_echo"),
 )
 COMPARISONS = ("equal", "not_equal", "greater_than", "less_than", "greater_than_equal", "less_than_equal")
 
@@ -208,6 +208,11 @@ def _read_setdest(a: Attributes, keys: Keys) -> model.Action:
     return model.SetDest(host, port, protocol, line=a.line)
 
 
+def _read_verifyauth(a: Attributes, keys: Keys) -> model.Action:
+    target = a.variable("assign_to")
+    return model.VerifyAuth(target, _text(a, "username", keys), _text(a, "password", keys), line=a.line)
+
+
 _READERS: Mapping[str, Callable[[Attributes, Keys], model.Action]] = {
     "ereg": _read_ereg,
     "log": _read_log,
@@ -230,6 +235,7 @@ _READERS: Mapping[str, Callable[[Attributes, Keys], model.Action]] = {
     "pauserestore": _read_pauserestore,
     "lookup": _read_lookup,
     "setdest": _read_setdest,
+    "verifyauth": _read_verifyauth,
 }
 
 

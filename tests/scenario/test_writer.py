@@ -75,6 +75,7 @@ ACTIONS = st.one_of(
     st.builds(lambda rest: model.Jump(**rest), either(NUMBERS, "variable")),
     st.builds(lambda rest: model.PauseRestore(**rest), either(NUMBERS, "variable")),
     st.builds(model.Lookup, NAMES, ATTRIBUTES, ATTRIBUTES),
+    st.builds(model.VerifyAuth, NAMES, ATTRIBUTES, ATTRIBUTES),
     st.builds(model.SetDest, ATTRIBUTES, ATTRIBUTES, st.just("udp")),
 )
 DISTRIBUTIONS = st.sampled_from(sorted(KINDS)).map(
