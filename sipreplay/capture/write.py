@@ -1,4 +1,4 @@
-"""Writes UDP payloads as a pcap file that tshark, tcpdump and SIPp's play_pcap read.
+"""Writes UDP payloads as a pcap file that tshark and tcpdump read and SIPp's play_pcap plays.
 
 Builds Ethernet or raw IP headers with right checksums. Never reads captures and never decides what goes in.
 """
@@ -28,9 +28,9 @@ Endpoint = tuple[str, int]
 class PcapWriter:
     """A pcap file being written. Use as a context manager, or call `close`.
 
-    `link` is "ETHERNET" or "RAW" (IP without a link layer); SIPp's play_pcap reads both. Times are kept in
-    microseconds, or nanoseconds if asked (SIPp reads both, some other tools only the former). An existing file is
-    replaced.
+    `link` is "ETHERNET" or "RAW" (IP without a link layer); SIPp plays the former, and its release 3.6.1 refuses the
+    latter. Times are kept in microseconds, or nanoseconds if asked (SIPp reads both, some other tools only the first).
+    An existing file is replaced.
     """
 
     def __init__(self, path: Path | str, link: str = "ETHERNET", *, nanoseconds: bool = False) -> None:
