@@ -9,9 +9,5 @@ from sipreplay.report.plots import Dumps, headline, samples_svg, statistics_svg
 def plot_page(dumps: Dumps) -> str:
     """The charts of dumps as a page."""
     title, detail = headline(dumps)
-    charts = []
-    if dumps.samples:
-        charts.append(picture(samples_svg(dumps.samples)))
-    if dumps.statistics:
-        charts.append(picture(statistics_svg(dumps.statistics)))
+    charts = [picture(svg) for svg in (samples_svg(dumps.samples), statistics_svg(dumps.statistics)) if svg]
     return render("plot.html.j2", title=title, detail=detail, charts=charts, problems=dumps.problems)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from sipreplay.report.words import clip, count, plural, printable
 SUFFIXES = (".png", ".svg", ".html")
 MAX_DUMPS = 12
 WIDTH_IN = 11.5
+ROW_IN = 3.15
 DPI = 130
 
 
@@ -56,12 +57,22 @@ def plot_dumps(paths: Sequence[Path], output: Path) -> None:
     write_file(output, dumps_picture(dumps, output.suffix.lower().lstrip(".")))
 
 
-def dumps_picture(dumps: Dumps, kind: str) -> bytes:
-    """One picture of all dumps; `kind`: png or svg."""
+def dumps_picture(dumps: Dumps, kind: str, panels: Sequence[Panel] = (), title: str = "") -> bytes:
+    """One picture of all dumps, with up to two distributions that no dump holds.
+
+    `kind`: png or svg. `title`: instead of the dumps' names.
+    """
     import matplotlib
 
     with matplotlib.rc_context({**style.MATPLOTLIB, "svg.fonttype": "path"}):
-        return _saved(_whole_figure(dumps), kind)
+        rows = [*_sample_rows(dumps.samples), *_panel_rows(panels), *_statistics_rows(dumps.statistics)]
+        figure = _drawn(rows or [_nothing], above_in=0.7)
+        named, detail = headline(dumps)
+        figure.suptitle(
+            f"{clip(printable(title or named), 100)}\n", x=0.012, ha="left", fontsize=13.5, fontweight="bold"
+        )
+        figure.text(0.012, 1 - 0.48 / figure.get_figheight(), detail, color=style.MUTED, fontsize=9, va="top")
+        return _saved(figure, kind)
 
 
 def load_dumps(paths: Sequence[Path]) -> Dumps:
@@ -108,36 +119,15 @@ def _is_rtt(path: Path) -> bool:
     )
 
 
-def _figure(height_in: float) -> Any:
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, hspace=0.03, wspace=0.02)
-    return Figure(figsize=(WIDTH_IN, height_in), layout=layout)
-
-
-def _whole_figure(dumps: Dumps) -> Any:
-    rows = (2 if dumps.samples else 0) + (3 if dumps.statistics else 0)
-    figure = _figure(0.7 + 3.15 * rows)
-    title, detail = headline(dumps)
-    figure.suptitle(f"{title}\n", x=0.012, ha="left", fontsize=13.5, fontweight="bold")
-    figure.text(0.012, 1 - 0.48 / figure.get_figheight(), detail, color=style.MUTED, fontsize=9, va="top")
-    grid = figure.add_gridspec(rows, 2)
-    if dumps.samples:
-        _sample_panels(figure, grid, 0, dumps.samples)
-    if dumps.statistics:
-        _statistics_panels(figure, grid, 2 if dumps.samples else 0, dumps.statistics)
-    return figure
-
-
 def headline(dumps: Dumps) -> tuple[str, str]:
     """What was measured: a title, and a line of totals."""
+    measured = sum(len(one.seconds) for one in dumps.samples)
     names = list(dict.fromkeys([*(one.label for one in dumps.samples), *(one.label for one in dumps.statistics)]))
-    kinds = [word for word, there in (("response times", dumps.samples), ("statistics", dumps.statistics)) if there]
-    title = f"{' and '.join(kinds).capitalize()}: {clip(', '.join(names), 84)}"
+    kinds = [word for word, there in (("response times", measured), ("statistics", dumps.statistics)) if there]
+    title = f"{' and '.join(kinds or ['response times']).capitalize()}: {clip(', '.join(names), 84)}"
     parts = []
-    if dumps.samples:
-        parts.append(plural(sum(len(one.seconds) for one in dumps.samples), "response time"))
+    if dumps.samples and (measured or not dumps.statistics):
+        parts.append(plural(measured, "response time"))
     for one in dumps.statistics[:3]:
         created = one.last("TotalCallCreated")
         passed, failed = one.last("SuccessfulCall(C)"), one.last("FailedCall(C)")
@@ -151,37 +141,74 @@ def headline(dumps: Dumps) -> tuple[str, str]:
     return title, "  ·  ".join(parts)
 
 
-def _sample_panels(figure: Any, grid: Any, row: int, samples: Sequence[Samples]) -> None:
+Row = Callable[[Any, Any, int], None]
+"""Draws one row of panels: figure, grid of two columns, number of the row."""
+
+
+def _drawn(rows: Sequence[Row], above_in: float = 0.0) -> Any:
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, hspace=0.03, wspace=0.02)
+    figure = Figure(figsize=(WIDTH_IN, above_in + ROW_IN * len(rows)), layout=layout)
+    grid = figure.add_gridspec(len(rows), 2)
+    for number, row in enumerate(rows):
+        row(figure, grid, number)
+    return figure
+
+
+def _nothing(figure: Any, grid: Any, row: int) -> None:
     from sipreplay.report import charts
 
-    charts.response_over_time(figure.add_subplot(grid[row, :]), samples)
-    charts.histogram(figure.add_subplot(grid[row + 1, 0]), samples)
-    charts.distribution(figure.add_subplot(grid[row + 1, 1]), [distribution_of(one) for one in samples])
+    charts.empty(figure.add_subplot(grid[row, :]), "No response times, no statistics", "the dumps have no rows")
 
 
-def _statistics_panels(
-    figure: Any, grid: Any, row: int, statistics: Sequence[Statistics], *, tables: bool = True
-) -> None:
-    from sipreplay.report import stat_charts
+def _sample_rows(samples: Sequence[Samples]) -> list[Row]:
+    """Two rows, none when nothing was measured: an empty frame tells no more than its absence."""
+    if not any(len(one.seconds) for one in samples):
+        return []
 
-    stat_charts.call_rate(figure.add_subplot(grid[row, 0]), statistics)
-    stat_charts.calls_in_progress(figure.add_subplot(grid[row, 1]), statistics)
-    stat_charts.trouble(figure.add_subplot(grid[row + 1, 0]), statistics)
-    stat_charts.response_time(figure.add_subplot(grid[row + 1, 1]), statistics)
-    if tables:
-        stat_charts.repartition(figure.add_subplot(grid[row + 2, 0]), statistics, "ResponseTime")
-        stat_charts.repartition(figure.add_subplot(grid[row + 2, 1]), statistics, "CallLength")
+    def over_time(figure: Any, grid: Any, row: int) -> None:
+        from sipreplay.report import charts
+
+        charts.response_over_time(figure.add_subplot(grid[row, :]), samples)
+
+    def spread(figure: Any, grid: Any, row: int) -> None:
+        from sipreplay.report import charts
+
+        charts.histogram(figure.add_subplot(grid[row, 0]), samples)
+        charts.distribution(figure.add_subplot(grid[row, 1]), [distribution_of(one) for one in samples])
+
+    return [over_time, spread]
 
 
-def samples_svg(samples: Sequence[Samples], ident: str = "rtt") -> str:
-    """The response time panels, for inlining in a page. `ident` keeps the ids of several charts apart."""
-    return _inline(2, ident, lambda figure, grid: _sample_panels(figure, grid, 0, samples))
+def _statistics_rows(statistics: Sequence[Statistics], *, tables: bool = True) -> list[Row]:
+    if not any(len(one.seconds) for one in statistics):
+        return []
 
+    def rates(figure: Any, grid: Any, row: int) -> None:
+        from sipreplay.report import stat_charts
 
-def statistics_svg(statistics: Sequence[Statistics], ident: str = "stat", *, tables: bool = True) -> str:
-    """The statistics panels, for inlining in a page."""
-    rows = 3 if tables else 2
-    return _inline(rows, ident, lambda f, grid: _statistics_panels(f, grid, 0, statistics, tables=tables))
+        stat_charts.call_rate(figure.add_subplot(grid[row, 0]), statistics)
+        stat_charts.calls_in_progress(figure.add_subplot(grid[row, 1]), statistics)
+
+    def trouble(figure: Any, grid: Any, row: int) -> None:
+        from sipreplay.report import stat_charts
+
+        both = stat_charts.has_response_times(statistics)
+        stat_charts.trouble(figure.add_subplot(grid[row, 0] if both else grid[row, :]), statistics)
+        if both:
+            stat_charts.response_time(figure.add_subplot(grid[row, 1]), statistics)
+
+    def repartitions(figure: Any, grid: Any, row: int) -> None:
+        from sipreplay.report import stat_charts
+
+        stat_charts.repartition(figure.add_subplot(grid[row, 0]), statistics, "ResponseTime")
+        stat_charts.repartition(figure.add_subplot(grid[row, 1]), statistics, "CallLength")
+
+    from sipreplay.report.stat_charts import has_tables
+
+    return [rates, trouble, repartitions] if tables and has_tables(statistics) else [rates, trouble]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,27 +221,42 @@ class Panel:
     y_label: str
 
 
-def distributions_svg(panels: Sequence[Panel], ident: str = "cdf") -> str:
-    """Up to two cumulative distributions side by side, for inlining in a page."""
-
-    def draw(figure: Any, grid: Any) -> None:
+def _panel_rows(panels: Sequence[Panel]) -> list[Row]:
+    def draw(figure: Any, grid: Any, row: int) -> None:
         from sipreplay.report import charts
 
         for column, panel in enumerate(panels[:2]):
-            spot = grid[0, :] if len(panels) == 1 else grid[0, column]
-            axes = figure.add_subplot(spot)
-            charts.distribution(axes, panel.series, panel.title, panel.x_label, panel.y_label)
+            spot = grid[row, :] if len(panels) == 1 else grid[row, column]
+            charts.distribution(figure.add_subplot(spot), panel.series, panel.title, panel.x_label, panel.y_label)
 
-    return _inline(1, ident, draw)
+    return [draw] if panels else []
 
 
-def _inline(rows: int, ident: str, draw: Any) -> str:
+def samples_svg(samples: Sequence[Samples], ident: str = "rtt") -> str:
+    """The response time panels, for inlining in a page; "" when nothing was measured.
+
+    `ident` keeps the ids of several charts apart.
+    """
+    return _inline(_sample_rows(samples), ident)
+
+
+def statistics_svg(statistics: Sequence[Statistics], ident: str = "stat", *, tables: bool = True) -> str:
+    """The statistics panels, for inlining in a page; "" for dumps without rows."""
+    return _inline(_statistics_rows(statistics, tables=tables), ident)
+
+
+def distributions_svg(panels: Sequence[Panel], ident: str = "cdf") -> str:
+    """Up to two cumulative distributions side by side, for inlining in a page."""
+    return _inline(_panel_rows(panels), ident)
+
+
+def _inline(rows: Sequence[Row], ident: str) -> str:
     import matplotlib
 
+    if not rows:
+        return ""
     with matplotlib.rc_context({**style.MATPLOTLIB, "svg.fonttype": "none", "svg.hashsalt": ident}):
-        figure = _figure(3.15 * rows)
-        draw(figure, figure.add_gridspec(rows, 2))
-        svg = _saved(figure, "svg").decode()
+        svg = _saved(_drawn(rows), "svg").decode()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\b(id="|xlink:href="#|href="#|url\(#)', lambda found: f"{found.group(1)}{ident}-", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

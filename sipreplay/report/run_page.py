@@ -148,33 +148,28 @@ def _failures(summary: RunSummary) -> tuple[list[dict[str, Any]], int]:
 
 
 def _charts(summary: RunSummary, statistics: Sequence[Statistics], samples: Sequence[Samples]) -> list[dict[str, Any]]:
-    charts = []
-    if statistics:
-        charts.append({"title": "Over time", "svg": picture(statistics_svg(statistics, tables=False))})
-    if samples and any(len(one.seconds) for one in samples):
-        charts.append({"title": "Response times", "svg": picture(samples_svg(samples))})
-    panels: list[Panel] = []
-    calls = [
-        distribution_of_histogram(name, histogram)
-        for name, histogram in (("setup", summary.uac.setup_time), ("ring", summary.uac.ring_time))
-        if histogram.count
-    ]
-    if calls:
-        panels.append(Panel("Setup and ring time", calls, "time since INVITE (ms)", "share of calls (%)"))
-    if summary.media is not None:
-        media = [
-            distribution_of_histogram(name, histogram)
-            for name, histogram in (
-                ("jitter of a stream", summary.media.jitter_us),
-                ("lateness of a packet sent", summary.media.lateness_us),
-            )
-            if histogram.count
-        ]
-        if media:
-            panels.append(Panel("RTP: jitter and lateness", media, "ms", "share of streams, of packets (%)"))
-    if panels:
-        charts.append({"title": "Distributions", "svg": picture(distributions_svg(panels))})
-    return charts
+    drawn = (
+        ("Over time", statistics_svg(statistics, tables=False)),
+        ("Response times", samples_svg(samples)),
+        ("Distributions", distributions_svg(run_panels(summary))),
+    )
+    return [{"title": title, "svg": picture(svg)} for title, svg in drawn if svg]
+
+
+def run_panels(summary: RunSummary) -> list[Panel]:
+    """The distributions that a run's histograms hold and no dump does: setup and ring time, jitter and lateness."""
+    uac, media = summary.uac, summary.media
+    times = [("setup", uac.setup_time), ("ring", uac.ring_time)]
+    rtp = [("jitter of a stream", media.jitter_us), ("lateness of a packet sent", media.lateness_us)] if media else []
+    panels = []
+    for title, found, x_label, y_label in (
+        ("Setup and ring time", times, "time since INVITE (ms)", "share of calls (%)"),
+        ("RTP: jitter and lateness", rtp, "ms", "share of streams, of packets (%)"),
+    ):
+        series = [distribution_of_histogram(name, histogram) for name, histogram in found if histogram.count]
+        if series:
+            panels.append(Panel(title, series, x_label, y_label))
+    return panels
 
 
 def _times(summary: RunSummary) -> list[dict[str, Any]]:

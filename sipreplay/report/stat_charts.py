@@ -56,6 +56,7 @@ def call_rate(axes: Any, series: Sequence[Statistics]) -> None:
         empty(axes, title, "the dump ends before its first period")
         return
     alone = len(series) == 1
+    dashed = False
     for place, one in filled:
         caller = bool(one.column("OutgoingCall(C)").any())
         if caller:
@@ -67,21 +68,28 @@ def call_rate(axes: Any, series: Sequence[Statistics]) -> None:
                 color=style.GREY if alone else _colour(place),
                 linestyle=(0, (4, 2)),
                 linewidth=1.2,
-                label="target" if alone else f"{one.label} target",
+                label="target" if alone else None,
             )
         name = "achieved" if caller else "arrived"
+        dashed = dashed or caller
         _steps(
             axes,
             one,
             one.column("CallRate(P)"),
             color=_colour(place),
-            label=name if alone else f"{one.label} {name}",
+            label=name if alone else one.label,
         )
     _time_axis(axes, series)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
     axes.set_ylabel("calls/s")
     one = filled[0][1]
-    detail = f"{rate(float(one.column('CallRate(C)')[-1]))} calls/s over all" if alone else ""
+    detail = (
+        f"{rate(float(one.column('CallRate(C)')[-1]))} calls/s over all"
+        if alone
+        else "dashed: target"
+        if dashed
+        else ""
+    )
     heading(axes, title, detail, legend=True, columns=2)
 
 
@@ -98,7 +106,7 @@ def calls_in_progress(axes: Any, series: Sequence[Statistics]) -> None:
         label = "open at a row" if alone else one.label
         marker = "o" if len(values) < 25 else ""
         axes.plot(one.seconds, values, color=_colour(place), label=label, marker=marker, ms=3)
-        axes.fill_between(one.seconds, values, color=_colour(place), alpha=0.12, linewidth=0)
+        axes.fill_between(one.seconds, values, color=_colour(place), alpha=0.12 if alone else 0.05, linewidth=0)
     _time_axis(axes, series)
     axes.set_ylim(0, max(axes.get_ylim()[1], 1.0))
     axes.set_ylabel("calls")
@@ -124,19 +132,21 @@ def trouble(axes: Any, series: Sequence[Statistics]) -> None:
         _failure_bars(axes, filled[0][1])
     for place, one in filled:
         if not alone:
-            _steps(axes, one, one.column("FailedCall(P)"), color=_colour(place), label=f"{one.label} failed")
+            _steps(axes, one, one.column("FailedCall(P)"), color=_colour(place), label=one.label)
         _steps(
             axes,
             one,
             one.column("Retransmissions(P)"),
             color=style.AMBER if alone else _colour(place),
             linestyle="-" if alone else (0, (1, 1.5)),
-            label="retransmissions" if alone else f"{one.label} retransmissions",
+            label="retransmissions" if alone else None,
         )
     _time_axis(axes, series)
     axes.set_ylim(0, max(axes.get_ylim()[1], 1.0) * 1.05)
     period = float(np.median(np.diff(filled[0][1].seconds, prepend=0.0)[filled[0][1].periods()]))
     axes.set_ylabel(f"in each {period:.3g} s")
+    if not alone:
+        detail = f"solid: {count(failed)} failed, dotted: {plural(resent, 'retransmission')}"
     heading(axes, title, detail, legend=True, columns=2)
 
 
@@ -172,7 +182,7 @@ def response_time(axes: Any, series: Sequence[Statistics]) -> None:
     title = "Mean response time ± standard deviation"
     lines = [(one, rtd) for _, one in _filled(series) for rtd in one.response_names()]
     if not lines:
-        counted = any(sum(b.counts) for one in series for b in one.bins if b.name.startswith("ResponseTime"))
+        counted = any(_counted(one, "ResponseTime") for one in series)
         empty(axes, title, "all below 1 ms, the dump's resolution" if counted else "no response time was measured")
         return
     for number, (one, rtd) in enumerate(lines):
@@ -191,6 +201,20 @@ def response_time(axes: Any, series: Sequence[Statistics]) -> None:
     mean_ms = float(one.column(f"ResponseTime{rtd}(C)")[-1])
     detail = f"{mean_ms:,.3g} ms over all" if len(lines) == 1 else ""
     heading(axes, title, detail, legend=True, columns=2)
+
+
+def has_response_times(series: Sequence[Statistics]) -> bool:
+    """Whether the panel of response times has anything to tell."""
+    return any(one.response_names() or _counted(one, "ResponseTime") for one in series)
+
+
+def has_tables(series: Sequence[Statistics]) -> bool:
+    """Whether a repartition table counts anything."""
+    return any(_counted(one, kind) for one in series for kind in ("ResponseTime", "CallLength"))
+
+
+def _counted(one: Statistics, kind: str) -> bool:
+    return any(sum(bins.counts) for bins in one.bins if bins.name.startswith(kind))
 
 
 def repartition(axes: Any, series: Sequence[Statistics], kind: str) -> None:

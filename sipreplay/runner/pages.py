@@ -12,7 +12,7 @@ from sipreplay.report.ladder import Ladder, call_ladder
 from sipreplay.report.model import Artefact, RunSummary
 from sipreplay.report.plots import Dumps, dumps_picture, load_dumps
 from sipreplay.report.run_json import summary_json
-from sipreplay.report.run_page import run_page
+from sipreplay.report.run_page import run_page, run_panels
 
 MOST_DRAWN = 6
 """Scenarios in one chart: more lines cannot be told apart."""
@@ -23,7 +23,8 @@ def write_pages(summary: RunSummary, folder: Path, callers: list[str], call: Pat
     dumps = _dumps(folder, callers[:MOST_DRAWN])
     if dumps.samples or dumps.statistics:
         for kind in ("png", "svg"):
-            (folder / f"latency.{kind}").write_bytes(dumps_picture(dumps, kind))
+            picture = dumps_picture(dumps, kind, run_panels(summary), f"Run of {summary.name}")
+            (folder / f"latency.{kind}").write_bytes(picture)
             summary.artefacts.append(Artefact(f"latency.{kind}", "response times and rates over the run"))
     summary.artefacts.append(Artefact("run.json", "all numbers, schema sipreplay/run/1"))
     summary.artefacts.append(Artefact("junit.xml", "the verdict, for CI servers"))

@@ -68,7 +68,9 @@ def test_dumps_of_no_or_one_row_are_drawn(data: Path, tmp_path: Path, rows: int)
         (tmp_path / name).write_text("\n".join(lines) + "\n")
     plot_dumps([tmp_path / "sipp361_rtt.csv", tmp_path / "sipp361_stat.csv"], tmp_path / "x.html")
     text = (tmp_path / "x.html").read_text()
-    assert ("no response time in the dump" in text) == (rows == 0)
+    assert ("The dumps have no rows" in text) == (rows == 0)
+    plot_dumps([tmp_path / "sipp361_rtt.csv"], tmp_path / "x.svg")
+    assert etree.fromstring((tmp_path / "x.svg").read_bytes()).tag.endswith("svg")
 
 
 def test_a_cut_dump_is_drawn_and_the_cut_is_told(data: Path, tmp_path: Path) -> None:
