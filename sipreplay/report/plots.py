@@ -131,11 +131,16 @@ def headline(dumps: Dumps) -> tuple[str, str]:
     for one in dumps.statistics[:3]:
         created = one.last("TotalCallCreated")
         passed, failed = one.last("SuccessfulCall(C)"), one.last("FailedCall(C)")
+        again = one.last("Retransmissions(C)")
         name = f"{one.label}: " if len(dumps.statistics) > 1 else ""
         when = ""
         if one.started and len(dumps.statistics) == 1:
             when = ", started " + datetime.fromtimestamp(one.started).strftime("%Y-%m-%d %H:%M:%S")
-        parts.append(f"{name}{plural(created, 'call')}, {count(passed)} passed, {count(failed)} failed{when}")
+        parts.append(
+            f"{name}{plural(created, 'call')}, {count(passed)} passed, {count(failed)} failed"
+            + (f", {plural(again, 'retransmission')}" if len(dumps.statistics) == 1 else "")
+            + when
+        )
     if dumps.problems:
         parts.append(f"{plural(len(dumps.problems), 'damaged line')} left out")
     return title, "  ·  ".join(parts)
@@ -183,32 +188,34 @@ def _sample_rows(samples: Sequence[Samples]) -> list[Row]:
 
 
 def _statistics_rows(statistics: Sequence[Statistics], *, tables: bool = True) -> list[Row]:
+    from sipreplay.report import stat_charts
+    from sipreplay.report.stat_charts import has_response_times, has_tables, has_trouble
+
     if not any(len(one.seconds) for one in statistics):
         return []
 
     def rates(figure: Any, grid: Any, row: int) -> None:
-        from sipreplay.report import stat_charts
-
         stat_charts.call_rate(figure.add_subplot(grid[row, 0]), statistics)
         stat_charts.calls_in_progress(figure.add_subplot(grid[row, 1]), statistics)
 
     def trouble(figure: Any, grid: Any, row: int) -> None:
-        from sipreplay.report import stat_charts
-
-        both = stat_charts.has_response_times(statistics)
-        stat_charts.trouble(figure.add_subplot(grid[row, 0] if both else grid[row, :]), statistics)
-        if both:
-            stat_charts.response_time(figure.add_subplot(grid[row, 1]), statistics)
+        # Two panels, or the one that has something to tell over the whole width.
+        failed, both = has_trouble(statistics), has_trouble(statistics) and has_response_times(statistics)
+        if failed:
+            stat_charts.trouble(figure.add_subplot(grid[row, 0] if both else grid[row, :]), statistics)
+        if both or not failed:
+            stat_charts.response_time(figure.add_subplot(grid[row, 1] if both else grid[row, :]), statistics)
 
     def repartitions(figure: Any, grid: Any, row: int) -> None:
-        from sipreplay.report import stat_charts
-
         stat_charts.repartition(figure.add_subplot(grid[row, 0]), statistics, "ResponseTime")
         stat_charts.repartition(figure.add_subplot(grid[row, 1]), statistics, "CallLength")
 
-    from sipreplay.report.stat_charts import has_tables
-
-    return [rates, trouble, repartitions] if tables and has_tables(statistics) else [rates, trouble]
+    rows: list[Row] = [rates]
+    if has_trouble(statistics) or has_response_times(statistics):
+        rows.append(trouble)
+    if tables and has_tables(statistics):
+        rows.append(repartitions)
+    return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,11 @@ def has_response_times(series: Sequence[Statistics]) -> bool:
     return any(one.response_names() or _counted(one, "ResponseTime") for one in series)
 
 
+def has_trouble(series: Sequence[Statistics]) -> bool:
+    """Whether a call failed or a message was sent again."""
+    return any(one.last(name) for one in series for name in ("FailedCall(C)", "Retransmissions(C)"))
+
+
 def has_tables(series: Sequence[Statistics]) -> bool:
     """Whether a repartition table counts anything."""
     return any(_counted(one, kind) for one in series for kind in ("ResponseTime", "CallLength"))
