@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from sipreplay.errors import ScenarioError
@@ -102,10 +103,20 @@ def compile_text(text: str, *, message: bool, keys: Mapping[str, str] | None = N
     `-key` values, which count as literals. Raises ScenarioError for an empty message, a keyword that is unknown, not
     closed or not supported.
     """
-    parts = _compile(normalise(text) if message else text, keys or {})
+    return _compiled(text, message, keys) if keys else _remembered(text, message)
+
+
+def _compiled(text: str, message: bool, keys: Mapping[str, str]) -> Text:
+    parts = _compile(normalise(text) if message else text, keys)
     if message:
         _check_message(parts)
     return parts
+
+
+@lru_cache(maxsize=4096)
+def _remembered(text: str, message: bool) -> Text:
+    """The reader, its checks and the engine all compile the same texts."""
+    return _compiled(text, message, {})
 
 
 def compile_default_message(text: str, keys: Mapping[str, str] | None = None) -> Text:

@@ -126,7 +126,7 @@ def everything() -> model.Scenario:
     invite, ack = (laid_out(message.format(method, method)) for method in ("INVITE", "ACK"))
     ack = ack.rstrip() + '\nX: [field0 line="[$row]"] [$sec][$usec]\n'
     distributions = [
-        model.Distribution(name, tuple((parameter, 0.5 + n) for n, parameter in enumerate(kind.parameters)))
+        model.Distribution(name, tuple((parameter, 0.25 * (1 + n)) for n, parameter in enumerate(kind.parameters)))
         for name, kind in KINDS.items()
     ]
     elements: list[model.Element] = [

@@ -79,7 +79,7 @@ ACTIONS = st.one_of(
     st.builds(model.SetDest, ATTRIBUTES, ATTRIBUTES, st.just("udp")),
 )
 DISTRIBUTIONS = st.sampled_from(sorted(KINDS)).map(
-    lambda name: model.Distribution(name, tuple((p, 0.5 + n) for n, p in enumerate(KINDS[name].parameters)))
+    lambda name: model.Distribution(name, tuple((p, 0.25 * (1 + n)) for n, p in enumerate(KINDS[name].parameters)))
 )
 COMMON = st.fixed_dictionaries(
     {},
