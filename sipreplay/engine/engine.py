@@ -6,28 +6,25 @@ clock, and keeps no reference cycles, because it runs with the garbage collector
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
 from sipreplay.engine import lifecycle, special, unexpected
-from sipreplay.engine.call import ALIVE, Address, Call, Value
+from sipreplay.engine.call import ALIVE, Address, Call
 from sipreplay.engine.config import EngineConfig
-from sipreplay.engine.counters import Counters
+from sipreplay.engine.context import Context
 from sipreplay.engine.endpoint import Endpoint
-from sipreplay.engine.failure import CallFailed, FatalError
+from sipreplay.engine.failure import CallFailed
 from sipreplay.engine.headers import cseq_of, header, top_branch
 from sipreplay.engine.matching import UNEXPECTED, Received, find
 from sipreplay.engine.perform import perform
 from sipreplay.engine.rate import NEVER, Rate, Users
-from sipreplay.engine.reach import allowed_networks
 from sipreplay.engine.render import render
-from sipreplay.engine.steps import INDEX_MASK, MANDATORY, NO_VARIABLE, PAUSE, RECV, SEND, Program, Step
+from sipreplay.engine.steps import MANDATORY, NO_VARIABLE, PAUSE, RECV, SEND, Program, Step
 from sipreplay.engine.variables import as_double, is_set, read
 from sipreplay.engine.wheel import Wheel
-from sipreplay.errors import UsageError
 from sipreplay.media.port import MediaPort, NoMedia
 from sipreplay.scenario.injection import InjectionFile
 from sipreplay.stats.calls import CallStatistics
@@ -42,18 +39,7 @@ _STOPPERS: Final = frozenset((b"ACK", b"PRACK", b"CANCEL", b"BYE"))
 _CSEQ_LIMIT: Final = 0xFFFFFFFF
 
 
-def indexes_of(config: EngineConfig, injections: list[InjectionFile]) -> dict[str, dict[str, int]]:
-    """File name to its index, for `lookup`. Raises UsageError for a file that was not given."""
-    out: dict[str, dict[str, int]] = {}
-    for name, field in config.injection_index:
-        source = next((injection for injection in injections if injection.name == name), None)
-        if source is None:
-            raise UsageError(f"-infindex names {name}, but no injection file of that name was given")
-        out[name] = source.index(field)
-    return out
-
-
-class Engine:
+class Engine(Context):
     """One scenario, all its calls. Times are seconds of one monotonic clock; `send` may raise BlockingIOError or OSError."""
 
     def __init__(
@@ -70,36 +56,21 @@ class Engine:
         wall: float = 0.0,
         read_file: Callable[[str], bytes] | None = None,
     ) -> None:
-        self.program = program
-        self.config = config
-        self.endpoint = endpoint
+        super().__init__(program, config, endpoint, random, injections, now, wall, read_file)
         self.send = send
-        self.random = random
         self.media: MediaPort = media or NoMedia(config.media_port)
-        self.injections = list(injections)
-        self.indexes = indexes_of(config, self.injections)
-        self.file_reader = read_file
         self.steps = program.steps
         self.end = len(program.steps)
         self.client = program.client
         self.destination: Address | None = (endpoint.remote_ip, endpoint.remote_port) if endpoint.remote_ip else None
         self.retransmits = endpoint.transport == "UDP" and config.retransmission
         self.t2_s = config.t2_ms / 1000.0
-        self.counters = Counters(program)
-        self.totals: CallStatistics = self.counters.statistics
         self.calls: dict[bytes, Call] = {}
         self.dead: deque[Call] = deque()
         self.memo: list[dict[bytes, int]] = [{} for _ in range(self.end + 1)]
         self.wheel = Wheel()
-        self.globals: list[Value] = [None] * program.global_variables
-        self.user_tables: dict[int, list[Value]] = {}
-        self.started = now
-        self.wall_offset = wall - now
-        self.stopped_now = False
-        self.dynamic_id = 10000
         self.call_id_head = b""
         self.call_id_tail = b"-%d@%s" % (endpoint.pid, endpoint.local_ip.encode())
-        self.allowed = allowed_networks(config.allow_net, endpoint.remote_ip)
         self.call_number = 0
         self.created = 0
         self.rate: Rate | None = None
@@ -108,13 +79,8 @@ class Engine:
         self.stop_creating_at = NEVER
         self.time_out_at = NEVER
         self.timed_out = False
-        self.stopping = False
         self.on_rtd: Callable[[str, float, float], None] | None = None
         """Called with (name, milliseconds, now) for each response time, if set."""
-        self.on_warning: Callable[[str], None] | None = None
-        self.on_log: Callable[[str], None] | None = None
-        for name, text in config.set_variables.items():
-            self.globals[program.global_names[name] & INDEX_MASK] = text.encode("utf-8", "surrogateescape")
 
     # What the outside asks.
 
@@ -169,10 +135,12 @@ class Engine:
         return True
 
     def next_start(self, now: float) -> float:
-        """When the next call is due; infinity if none is planned."""
-        if self.rate is not None and self.may_create(now):
-            return self.rate.next_due
-        return NEVER
+        """When the next call is due, or creating calls ends; infinity if neither is planned."""
+        if not self.may_create(now):
+            return NEVER
+        if self.rate is not None:
+            return min(self.rate.next_due, self.stop_creating_at)
+        return now if self.users is not None and self.users.free else self.stop_creating_at
 
     def may_create(self, now: float) -> bool:
         """Whether calls may still be created."""
@@ -181,7 +149,12 @@ class Engine:
         return self.config.calls is None or self.created < self.config.calls
 
     def advance(self, now: float) -> float | None:
-        """Do what is due and say when something is due next (a time of the same clock); None if nothing is planned."""
+        """Do what is due, but start no call; when something is due next, calls too (a time of the same clock), or None."""
+        due = min(self.expire(now), self.next_start(now))
+        return None if due == NEVER else due
+
+    def expire(self, now: float) -> float:
+        """Run the timers that are due; when the next one is, infinity if none is set."""
         wheel = self.wheel
         # A deadline of key / 1000.0 times 1000.0 can come out a little less than key: a microsecond early is on time.
         tick = int(now * 1000.0 + 0.001)
@@ -192,16 +165,12 @@ class Engine:
         dead = self.dead
         while dead and dead[0].dead_until <= now:
             lifecycle.bury(self, dead.popleft(), now)
-        if now >= self.time_out_at and not self.stopping:
-            self.timed_out = self.stopping = True
         due = wheel.keys[0] / 1000.0 if wheel.keys else NEVER
-        if self.may_create(now):
-            if self.rate is not None:
-                due = min(due, self.rate.next_due, self.stop_creating_at)
-            elif self.users is not None and self.users.free:
-                due = now
-        due = min(due, self.time_out_at if not self.stopping else NEVER)
-        return None if due == math.inf else due
+        if not self.stopping and self.time_out_at != NEVER:
+            if now >= self.time_out_at:
+                self.timed_out = self.stopping = True
+            due = min(due, self.time_out_at)
+        return due
 
     def receive(self, data: bytes, address: Address | None, now: float) -> None:
         """Take one message. `address` is where it came from; None if it does not matter (a client's)."""
@@ -326,60 +295,57 @@ class Engine:
     def run(self, call: Call, now: float) -> None:
         """Go on from the call's step until it waits for something or ends."""
         try:
-            self._run(call, now)
-        except CallFailed as failed:
-            lifecycle.fail(self, call, now, failed.reason, failed.text)
-
-    def _run(self, call: Call, now: float) -> None:
-        steps = self.steps
-        for _ in range(STEPS_IN_A_TURN):
-            index = call.index
-            if index >= self.end:
-                lifecycle.finish(self, call, now)
-                return
-            step = steps[index]
-            if step.condexec != NO_VARIABLE and is_set(read(self, call, step.condexec)) == step.condexec_inverse:
-                call.index = self.branch_of(call, step) if step.branches else step.following
-                continue
-            kind = step.kind
-            if kind == SEND:
-                if call.retrans_due or not self._send(call, step, now):
+            steps = self.steps
+            for _ in range(STEPS_IN_A_TURN):
+                index = call.index
+                if index >= self.end:
+                    lifecycle.finish(self, call, now)
                     return
-            elif kind == RECV:
-                if call.more is not None and call.more.queued:
-                    queued = call.more.queued
-                    call.more.queued = b""
-                    self.process(call, queued, now)
-                elif step.timeout_s:
-                    call.recv_due = now + step.timeout_s
-                    self.wheel.schedule(call, call.recv_due)
-                return
-            elif kind == PAUSE:
-                if not call.paused_until:
-                    call.paused_until = now + self._pause(call, step)
+                step = steps[index]
+                if step.condexec != NO_VARIABLE and is_set(read(self, call, step.condexec)) == step.condexec_inverse:
+                    call.index = self.branch_of(call, step) if step.branches else step.following
+                    continue
+                kind = step.kind
+                if kind == SEND:
+                    if call.retrans_due or not self._send(call, step, now):
+                        return
+                elif kind == RECV:
+                    if call.more is not None and call.more.queued:
+                        queued = call.more.queued
+                        call.more.queued = b""
+                        self.process(call, queued, now)
+                    elif step.timeout_s:
+                        call.recv_due = now + step.timeout_s
+                        self.wheel.schedule(call, call.recv_due)
+                    return
+                elif kind == PAUSE:
+                    if not call.paused_until:
+                        call.paused_until = now + self._pause(call, step)
+                        self._book(call, step, now)
+                        self.counters.messages[index] += 1
+                        if step.operations:
+                            perform(self, call, step.operations, b"", now)
+                    if call.paused_until > now:
+                        self.wheel.schedule(call, call.paused_until)
+                        return
+                    call.paused_until = 0.0
+                else:
                     self._book(call, step, now)
                     self.counters.messages[index] += 1
-                    if step.operations:
-                        perform(self, call, step.operations, b"", now)
-                if call.paused_until > now:
-                    self.wheel.schedule(call, call.paused_until)
+                    call.index = index
+                    if step.operations and not perform(self, call, step.operations, b"", now):
+                        lifecycle.fail(self, call, now, "CallRejected", "stopped by the scenario")
+                        return
+                if call.state != ALIVE:
                     return
-                call.paused_until = 0.0
-            else:
-                self._book(call, step, now)
-                self.counters.messages[index] += 1
-                call.index = index
-                if step.operations and not perform(self, call, step.operations, b"", now):
-                    lifecycle.fail(self, call, now, "CallRejected", "stopped by the scenario")
-                    return
-            if call.state != ALIVE:
-                return
-            if call.index == index:
-                call.index = self.branch_of(call, step) if step.branches else step.following
-            elif call.index < 0:
-                call.index = -1 - call.index
-        call.extra().resend_due = now
-        self.wheel.schedule(call, now)
+                if call.index == index:
+                    call.index = self.branch_of(call, step) if step.branches else step.following
+                elif call.index < 0:
+                    call.index = -1 - call.index
+            call.extra().resend_due = now
+            self.wheel.schedule(call, now)
+        except CallFailed as failed:
+            lifecycle.fail(self, call, now, failed.reason, failed.text)
 
     def branch_of(self, call: Call, step: Step) -> int:
         """Where `next`, `test` and `chance` lead."""
@@ -503,45 +469,6 @@ class Engine:
             if due != NEVER:
                 self.wheel.schedule(call, due)
 
-    def tick(self, now: float) -> int:
-        """Milliseconds since the start (SIPp's clock tick)."""
-        return int((now - self.started) * 1000.0)
-
-    def wall(self, now: float) -> float:
-        """Seconds since 1970."""
-        return now + self.wall_offset
-
-    # Small things that texts ask for.
-
-    def user_values(self, user: int) -> list[Value]:
-        """The table of a user's variables."""
-        table = self.user_tables.get(user)
-        if table is None:
-            table = self.user_tables[user] = [None] * self.program.user_variables
-        return table
-
-    def next_dynamic_id(self) -> int:
-        """10000 to 12000 in steps of 4, round and round."""
-        value = self.dynamic_id
-        self.dynamic_id = value + 4 if value + 4 <= 12000 else 10000
-        return value
-
-    def branch(self, call: Call, index: int) -> bytes:
-        """The branch of the message at `index`."""
-        return b"z9hG4bK-%d-%d-%d" % (self.endpoint.pid, call.number, index)
-
     def media_port_of(self, call: Call) -> int:
         """The call's own port, allocated on first use. Raises CallFailed if none is free."""
         return lifecycle.media_port(self, call)
-
-    def read_file(self, path: str) -> bytes:
-        """What [file] prints. Raises FatalError if it may not or cannot be read."""
-        if self.file_reader is None:
-            raise FatalError(f"[file name={path}]: files cannot be read here")
-        return self.file_reader(path)
-
-    def warn(self, text: str) -> None:
-        """Count a warning, and pass it on if somebody listens."""
-        self.totals.warnings += 1
-        if self.on_warning is not None:
-            self.on_warning(text)

@@ -71,6 +71,12 @@ def _positions(message: bytes, lowered: bytes, needle: bytes, end: int) -> list[
 
 def tag_of(message: bytes, name: bytes) -> bytes:
     """The tag of From or To; b"" if there is none."""
+    at = message.find(b"\n" + name + b": ")
+    if at >= 0:
+        stop = message.find(b"\r\n", at)
+        tag = message.find(b";tag=", max(message.rfind(b">", at, stop), at), stop)
+        if tag >= 0 and message.find(b";", tag + 5, stop) < 0:
+            return message[tag + 5 : stop].rstrip()
     value = header(message, name)
     match = _TAG.search(value, value.find(b">") + 1)
     return match.group(1) if match else b""

@@ -106,6 +106,10 @@ class _Compiler:
         program.shared_media = self.templates.shared_media
         program.media_kinds = sorted(self.actions.media_kinds)
         program.learns_sdp = bool(program.media_kinds)
+        if not program.learns_sdp:
+            for step in program.steps:
+                if step.template is not None:
+                    step.template.media_ports = []
         program.length_s = sum(self._longest(step, e) for step, e in zip(program.steps, scenario.elements, strict=True))
         program.uses_lines = bool(self.injections)
         for number, column in self.templates.fields:

@@ -12,7 +12,7 @@ from sipreplay.engine.call import Call, Value
 from sipreplay.engine.steps import CALL_SCOPE, GLOBAL_SCOPE, INDEX_MASK, NO_VARIABLE, USER_SCOPE
 
 if TYPE_CHECKING:
-    from sipreplay.engine.engine import Engine
+    from sipreplay.engine.context import Context
 
 _DOUBLE = re.compile(
     rb"[ \t\r\n\f\v]*[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -51,7 +51,7 @@ class Names:
         return known
 
 
-def read(engine: Engine, call: Call, reference: int) -> Value:
+def read(engine: Context, call: Call, reference: int) -> Value:
     """The value of a variable; None while undefined."""
     if reference < USER_SCOPE:
         return call.variables[reference] if call.variables is not None and reference >= 0 else None
@@ -60,7 +60,7 @@ def read(engine: Engine, call: Call, reference: int) -> Value:
     return engine.user_values(call.user)[reference & INDEX_MASK]
 
 
-def write(engine: Engine, call: Call, reference: int, value: Value) -> None:
+def write(engine: Context, call: Call, reference: int, value: Value) -> None:
     """Set a variable; nothing for NO_VARIABLE."""
     if reference < 0:
         return
