@@ -52,7 +52,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m bench
 
 docs: $(STAMP)
-	@$(BIN)/python docs/make.py
+	@$(BIN)/python docs/images/make.py
 
 clean:
 	rm -rf $(OUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
