@@ -22,7 +22,7 @@ MAX_STREAM_HEAD = 65536
 MAX_STREAM_BODY = 4 << 20
 
 _HEAD_END = re.compile(rb"\r\n\r\n|\n\r?\n|\r\n\n")
-_STATUS_LINE = re.compile(rb"SIP/2\.0[ \t]+(\d{3})(?:[ \t]+(.*))?\Z", re.IGNORECASE | re.DOTALL)
+_STATUS_LINE = re.compile(rb"SIP/2\.0[ \t]+(\d{3})(?:[ \t]|\Z)", re.IGNORECASE)
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+\Z")
 _USUAL = {
     name.lower(): re.compile(rb"\n%s: ([^\r\n]*)\r\n(?![ \t])" % name.encode())
@@ -43,41 +43,32 @@ class Message:
     """One SIP message. `text.encode("utf-8", "surrogateescape")` gives any text's bytes back."""
 
     __slots__ = (
+        "_data",
         "_from_tag",
-        "_head",
         "_headers",
         "_index",
+        "_line_end",
+        "_parts",
         "_scan",
-        "_tail",
+        "_start",
         "_to_tag",
         "method",
-        "reason",
-        "request_uri",
-        "start_line",
         "status",
     )
 
     def __init__(
-        self,
-        start_line: str,
-        method: str,
-        request_uri: str,
-        status: int,
-        reason: str,
-        head: bytes,
-        tail: bytes,
-        scanned: Scan | None = None,
+        self, data: bytes, start: int, line_end: int, method: str, status: int, scanned: Scan | None = None
     ) -> None:
-        self.start_line = start_line
+        """`parse_message` makes these. The start line is data[start:line_end], without its line feed."""
         self.method = method
         """Of a request; "" for a response."""
-        self.request_uri = request_uri
         self.status = status
         """Of a response; 0 for a request."""
-        self.reason = reason
-        self._head = head
-        self._tail = tail
+        self._data = data
+        self._start = start
+        self._line_end = line_end
         self._scan = scanned
+        self._parts: tuple[int, int] | None = None
         self._from_tag: str | None = None
         self._to_tag: str | None = None
         self._headers: list[tuple[str, str]] | None = None
@@ -92,10 +83,39 @@ class Message:
         return bool(self.method)
 
     @property
+    def start_line(self) -> str:
+        """The first line, without its line end."""
+        return _text(self._data[self._start : self._line_end]).rstrip("\r")
+
+    @property
+    def request_uri(self) -> str:
+        """Of a request, as written; "" for a response."""
+        words = self.start_line.strip().split(None, 1) if self.method else []
+        return words[1][:-8].rstrip() if len(words) > 1 else ""
+
+    @property
+    def reason(self) -> str:
+        """Of a response; may be empty."""
+        words = [] if self.method else self.start_line.split(None, 2)
+        return words[2].strip() if len(words) > 2 else ""
+
+    @property
+    def _split(self) -> tuple[int, int]:
+        """Where the headers end, with their last line end, and where the body starts."""
+        if self._parts is None:
+            self._parts = _head_end(self._data, self._line_end)
+        return self._parts
+
+    @property
+    def _tail(self) -> bytes:
+        """All that follows the empty line."""
+        return self._data[self._split[1] :]
+
+    @property
     def headers(self) -> list[tuple[str, str]]:
         """(name as written, value unfolded), in order. A line without a colon is left out."""
         if self._headers is None:
-            self._headers = _read_headers(self._head)
+            self._headers = _read_headers(self._data[self._line_end : self._split[0]])
         return self._headers
 
     def get_all(self, name: str) -> list[str]:
@@ -115,7 +135,11 @@ class Message:
 
     def get(self, name: str) -> str | None:
         """The first value of a header, or None."""
-        if self._index is None and (usual := _USUAL.get(name)) and (match := usual.search(self._head)):
+        if (
+            self._index is None
+            and (usual := _USUAL.get(name))
+            and (match := usual.search(self._data, self._line_end, self._split[0]))
+        ):
             return _text(match.group(1)).strip()
         values = self.get_all(name)
         return values[0] if values else None
@@ -129,22 +153,26 @@ class Message:
     @property
     def body(self) -> bytes:
         """What follows the empty line: Content-Length bytes, fewer when the datagram ends before (RFC 3261 18.3)."""
-        length = self.content_length if self._tail else None
-        return self._tail if length is None else self._tail[:length]
+        tail = self._tail
+        length = self.content_length if tail else None
+        return tail if length is None else tail[:length]
 
     @property
     def surplus(self) -> bytes:
         """What follows the body that Content-Length ends, e.g. a second message in the same datagram."""
-        length = self.content_length
-        return b"" if length is None else self._tail[length:]
+        tail = self._tail
+        length = self.content_length if tail else None
+        return b"" if length is None else tail[length:]
 
     @property
     def via_values(self) -> list[str]:
         """Every Via, top first, lists split."""
-        head = self._head
-        alone = self._index is None and head.count(b"\nV") == 1 and b"\nv" not in head
-        if alone and (usual := _VIA.search(head)):  # no other header starts with a V, so no other Via can be there
-            return split_list(_text(usual.group(1)))
+        if self._index is None:
+            data, start, end = self._data, self._line_end, self._split[0]
+            alone = data.count(b"\nV", start, end) == 1 and data.find(b"\nv", start, end) < 0
+            # No other header starts with a V, so no other Via can be there.
+            if alone and (usual := _VIA.search(data, start, end)):
+                return split_list(_text(usual.group(1)))
         return [part for value in self.get_all("via") for part in split_list(value)]
 
     @property
@@ -210,44 +238,43 @@ def _read_headers(head: bytes) -> list[tuple[str, str]]:
     return found
 
 
-def _head_end(data: bytes, start: int) -> tuple[int, int]:
-    """Where the empty line begins and where the body begins; (-1, -1) without one."""
+def _head_end(data: bytes, line_end: int) -> tuple[int, int]:
+    """Where the headers end, with their last line end, and where the body starts; both at the end without an empty
+    line.
+    """
+    # The search starts on the start line's own line end: a message may have no headers at all.
+    start = line_end - 1 if data[line_end - 1 : line_end] == b"\r" else line_end
     end = data.find(b"\r\n\r\n", start)
     if end >= 0 and data.find(b"\n\n", start, end) < 0 and data.find(b"\n\r\n", start, end) < 0:
-        return end, end + 4
+        return max(end + 2, line_end), end + 4
     match = _HEAD_END.search(data, start)
-    return (match.start(), match.end()) if match else (-1, -1)
+    return (max(match.start() + 2, line_end), match.end()) if match else (len(data), len(data))
 
 
 def parse_message(data: bytes, scanned: Scan | None = None) -> Message:
     """Read one message, alone in `data` (a datagram, or one item of `split_stream`). Raises SipSyntaxError.
 
-    `scanned`, when the caller has it, is what `scan(data)` returned, and saves reading those fields again.
+    `scanned`, when the caller has it, is what `scan(data)` returned: its start line is sound then.
     """
     start = 0
     if data[:1] in (b"\r", b"\n"):
         start = len(data) - len(data.lstrip(b"\r\n"))
     line_end = data.find(b"\n", start)
-    line = (data[start:] if line_end < 0 else data[start:line_end]).rstrip(b"\r\n")
     if line_end < 0:
-        head, tail = b"", b""
-    else:
-        # The search starts on the start line's own line end: a message may have no headers at all.
-        end, body = _head_end(data, line_end - 1 if data[line_end - 1 : line_end] == b"\r" else line_end)
-        head = data[line_end : max(end + 2, line_end)] if end >= 0 else data[line_end:]
-        tail = data[body:] if end >= 0 else b""
+        line_end = len(data)
+    if scanned is not None:
+        return Message(data, start, line_end, scanned.method.decode("ascii"), scanned.code, scanned)
+    line = data[start:line_end].rstrip(b"\r")
     if line[:4].upper() == b"SIP/":
         found = _STATUS_LINE.match(line)
         if found is None:
             raise SipSyntaxError(f"not a status line: {line[:80]!r}")
-        return Message(
-            _text(line), "", "", int(found.group(1)), _text(found.group(2) or b"").strip(), head, tail, scanned
-        )
+        return Message(data, start, line_end, "", int(found.group(1)))
     method, _, rest = line.partition(b" ")
     uri = rest.strip()
     if uri[-8:].upper() not in (b" SIP/2.0", b"\tSIP/2.0") or not _TOKEN.match(method):
         raise SipSyntaxError(f"not a SIP start line: {line[:80]!r}")
-    return Message(_text(line), _text(method), _text(uri[:-8].rstrip()), 0, "", head, tail, scanned)
+    return Message(data, start, line_end, method.decode("ascii"), 0)
 
 
 def split_stream(buffer: bytes) -> tuple[list[bytes], bytes]:
