@@ -185,7 +185,7 @@ class Element:
     display: str = ""
     actions: list[Action] = field(default_factory=list)
     comment: str = ""
-    """Written as an XML comment before the element; not read back."""
+    """The XML comment directly before the element."""
     line: int = 0
 
 

@@ -72,7 +72,6 @@ def _parse(data: bytes, file: str) -> tuple[Any, list[str]]:
         no_network=True,
         load_dtd=False,
         strip_cdata=False,
-        remove_comments=True,
         remove_pis=True,
     )
     try:
@@ -107,6 +106,14 @@ def _native(text: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def _comment_before(element: Any) -> str:
+    """The comment that directly precedes an element, lines without indentation; "" if there is none."""
+    before = element.getprevious()
+    if before is None or before.tag is not etree.Comment:
+        return ""
+    return "\n".join(line.strip() for line in _native(before.text or "").strip().split("\n"))
+
+
 class _Reader:
     """State while one file is read: the scenario so far and the default of `hide`."""
 
@@ -137,10 +144,11 @@ class _Reader:
     def cdata(self, element: Any) -> str:
         """The first CDATA section of an element."""
         source = etree.tostring(element, encoding="unicode", with_tail=False)
-        match = re.search(r"<!\[CDATA\[(.*?)\]\]>", source, re.DOTALL)
-        if match is None:
-            raise self.attributes(element).error("needs its message in <![CDATA[ ... ]]>")
-        return _native(match.group(1))
+        # A CDATA section can hold what looks like a comment, and a comment what looks like a CDATA section.
+        for match in re.finditer(r"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>", source, re.DOTALL):
+            if match.group(1) is not None:
+                return _native(match.group(1))
+        raise self.attributes(element).error("needs its message in <![CDATA[ ... ]]>")
 
     def message(self, element: Any, elements: list[model.Element], labels: dict[str, int]) -> None:
         """One message element or label, of the scenario or of its init part."""
@@ -158,6 +166,7 @@ class _Reader:
             raise a.error("unknown element in a scenario")
         built = build(self, a, element)
         built.line = a.line
+        built.comment = _comment_before(element)
         first = next(iter(self.children(element)), None)
         if first is not None and first.tag == "action":
             built.actions = [read_action(self.attributes(child), self.keys) for child in self.children(first)]

@@ -1,7 +1,7 @@
 """Writes `model.Scenario` as the XML that a SIPp engineer would write by hand, readable by SIPp and by `reader`.
 
 Two blanks of indentation, messages laid out as in SIPp's own `-sd uac`, defaults left out, attributes in one fixed
-order. `read_scenario(write_scenario(s))` equals `s`, comments and line numbers apart.
+order. `read_scenario(write_scenario(s))` equals `s`, apart from line numbers, blanks around comments, and `--` in them.
 """
 
 from __future__ import annotations

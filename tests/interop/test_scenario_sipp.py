@@ -80,7 +80,7 @@ def test_built_in_scenarios_are_sipps(tmp_path: Path, name: str) -> None:
                 )
             assert texts[0] == texts[1]
             their.text = our.text
-        their.line, our.comment = 0, ""
+        their.line, their.comment, our.comment = 0, "", ""
     assert theirs == ours
 
 

@@ -14,8 +14,8 @@ def test_what_is_printed_is_what_runs(name: str) -> None:
     printed = read_scenario(builtin(name), f"{name}.xml")
     value = builtin_scenario(name)
     assert len(printed.elements) == len(value.elements)
-    for read, built in zip(printed.elements, value.elements, strict=True):
-        read.line, built.comment = 0, ""
+    for read in printed.elements:
+        read.line = 0
     assert printed == value
 
 

@@ -275,6 +275,17 @@ def test_injection_files_are_checked_against_the_scenario() -> None:
         check_injection(read, [other, users])
 
 
+def test_the_comment_directly_before_an_element_is_kept() -> None:
+    read = scenario(
+        "<!-- far -->\n<!-- packet 7\n     of the capture -->\n<nop/>\n<recv response='200'/>\n<!-- é -->",
+        send=SEND.replace("<![CDATA[", "<!-- <![CDATA[no]]> --><![CDATA["),
+    )
+    assert [element.comment for element in read.elements] == ["packet 7\nof the capture", "", "é"]
+    send = read.elements[2]
+    assert isinstance(send, model.Send)
+    assert send.text.startswith("\nINVITE")
+
+
 def test_media_is_noticed() -> None:
     assert not uses_media(scenario("<nop/>"))
     assert uses_media(scenario('<nop><action><exec play_pcap_audio="a.pcap"/></action></nop>'))
