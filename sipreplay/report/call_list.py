@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from sipreplay.analysis.model import Analysis, Call, HopDialog, Stream
 from sipreplay.report.lines import Line, Span
 from sipreplay.report.message_text import codec_text
 from sipreplay.report.tables import Heading, table_lines
-from sipreplay.report.words import clip, count, duration_ms, duration_s, percent, plural, printable
+from sipreplay.report.words import clip, count, duration_ms, duration_s, percent, plural, printable, utc
 from sipreplay.sip.address import parse_name_addr
 from sipreplay.sip.syntax import SipSyntaxError
 
@@ -164,7 +163,7 @@ _CALL_HEADINGS = (
 
 
 def _call_cells(row: CallRow) -> list[Span]:
-    clock = datetime.fromtimestamp(row.start, UTC).strftime("%H:%M:%S.%f")[:-3]
+    clock = utc(row.start).strftime("%H:%M:%S.%f")[:-3]
     state = (
         f"{row.state} {row.final}" if row.final and row.state in ("rejected", "redirected", "challenged") else row.state
     )
@@ -272,7 +271,7 @@ def capture_lines(analysis: Analysis) -> list[Line]:
     for capture in analysis.captures[:MAX_FILES]:
         span = ""
         if capture.first is not None and capture.last is not None:
-            when = datetime.fromtimestamp(capture.first, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            when = utc(capture.first).strftime("%Y-%m-%d %H:%M:%S UTC")
             span = f", {duration_s(capture.last - capture.first)} from {when}"
         kind = f"{capture.format}, {'/'.join(capture.link_types)}" if capture.link_types else capture.format
         lines.append(

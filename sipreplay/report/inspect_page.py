@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from sipreplay.report.html import Tile, picture, render
 from sipreplay.report.ladder import call_ladder
 from sipreplay.report.ladder_svg import ladder_svg
 from sipreplay.report.message_text import codec_text
-from sipreplay.report.words import count, duration_ms, duration_s, percent, plural
+from sipreplay.report.words import count, duration_ms, duration_s, percent, plural, utc
 
 MAX_CALLS = 10_000
 MAX_STREAMS = 10_000
@@ -58,7 +57,7 @@ def inspect_page(analysis: Analysis) -> str:
 def _capture(capture: CaptureFile) -> dict[str, Any]:
     span = ""
     if capture.first is not None and capture.last is not None:
-        when = datetime.fromtimestamp(capture.first, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        when = utc(capture.first).strftime("%Y-%m-%d %H:%M:%S UTC")
         span = f", {duration_s(capture.last - capture.first)} from {when}"
     kind = "/".join(capture.link_types)
     return {
@@ -110,7 +109,7 @@ def _call(row: CallRow, drawn: bool) -> dict[str, Any]:
         "state": state,
         "style": _STATE_STYLES.get(row.state, "warn"),
         "start": f"{row.start:.6f}",
-        "start_text": datetime.fromtimestamp(row.start, UTC).strftime("%H:%M:%S.%f")[:-3],
+        "start_text": utc(row.start).strftime("%H:%M:%S.%f")[:-3],
         "length": number(row.duration_s),
         "length_text": duration_s(row.duration_s),
         "pdd": number(row.pdd_ms),

@@ -5,12 +5,11 @@ Follows the reader's light or dark setting. Captured text is data: it is escaped
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
 from sipreplay.report import style
 from sipreplay.report.ladder import Column, Ladder, Row
-from sipreplay.report.words import clip, duration_s, plural
+from sipreplay.report.words import clip, duration_s, plural, utc
 
 GUTTER = 178
 TOP = 64
@@ -107,7 +106,7 @@ def _spacing(ladder: Ladder) -> int:
 
 
 def _stamp_head(ladder: Ladder) -> str:
-    day = datetime.fromtimestamp(ladder.start, UTC).strftime("%Y-%m-%d UTC")
+    day = utc(ladder.start).strftime("%Y-%m-%d UTC")
     title = escape(clip(ladder.title, 26))
     return f'<text class="who" x="12" y="26">{title}</text><text class="t" x="12" y="42">{day}</text>'
 
@@ -147,7 +146,7 @@ def _rows(ladder: Ladder, places: list[int], width: int, raw: bool) -> tuple[lis
 
 
 def _stamp(row: Row, y: int, delta: float) -> str:
-    when = datetime.fromtimestamp(row.time, UTC)
+    when = utc(row.time)
     clock = when.strftime("%H:%M:%S.") + f"{when.microsecond // 1000:03d}"
     number = f'<text class="t" x="172" y="{y}" text-anchor="end">#{row.packet}</text>' if row.packet else ""
     gap = f'<text class="t" x="92" y="{y}">{delta:+.3f}</text>' if abs(delta) < LONG_GAP_S else ""

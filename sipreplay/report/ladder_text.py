@@ -6,11 +6,10 @@ Fits 80 to 200 columns; with more lifelines than fit, lines grow past the width 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sipreplay.report.ladder import Column, Ladder, Row
 from sipreplay.report.lines import Line, plain_text
-from sipreplay.report.words import clip, duration_s, plural
+from sipreplay.report.words import clip, duration_s, plural, utc
 
 LEAST_SPACING = 13
 MOST_SPACING = 56
@@ -67,7 +66,7 @@ def _to_ascii(text: str) -> str:
 
 
 def _title(ladder: Ladder) -> Line:
-    when = datetime.fromtimestamp(ladder.start, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    when = utc(ladder.start).strftime("%Y-%m-%d %H:%M:%S UTC")
     end = max(
         max(row.time, row.last_retransmission, row.stream.last if row.stream else row.time) for row in ladder.rows
     )
@@ -130,7 +129,7 @@ class _Grid:
 
     def row(self, row: Row, previous: float) -> list[Line]:
         """An arrow with its label, and the detail under it."""
-        when = datetime.fromtimestamp(row.time, UTC)
+        when = utc(row.time)
         clock = when.strftime("%H:%M:%S.") + f"{when.microsecond // 1000:03d}"
         delta = row.time - previous
         gap = f"+{delta:.3f}" if 0 <= delta < 1000 else f"{delta:+.0f}"

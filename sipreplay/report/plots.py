@@ -10,7 +10,6 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from sipreplay.errors import DumpError, UsageError
 from sipreplay.report import style
 from sipreplay.report.graph_file import write_file
 from sipreplay.report.series import Distribution, Samples, Statistics, distribution_of, samples_of, statistics_of
-from sipreplay.report.words import clip, count, plural, printable
+from sipreplay.report.words import clip, count, plural, printable, utc
 
 SUFFIXES = (".png", ".svg", ".html")
 MAX_DUMPS = 12
@@ -135,7 +134,7 @@ def headline(dumps: Dumps) -> tuple[str, str]:
         name = f"{one.label}: " if len(dumps.statistics) > 1 else ""
         when = ""
         if one.started and len(dumps.statistics) == 1:
-            when = ", started " + datetime.fromtimestamp(one.started).strftime("%Y-%m-%d %H:%M:%S")
+            when = ", started " + utc(one.started).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         parts.append(
             f"{name}{plural(created, 'call')}, {count(passed)} passed, {count(failed)} failed"
             + (f", {plural(again, 'retransmission')}" if len(dumps.statistics) == 1 else "")

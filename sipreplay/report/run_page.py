@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sipreplay.media.results import MediaSummary
@@ -15,7 +14,7 @@ from sipreplay.report.model import PERCENTILES, RunSummary, milliseconds, time_r
 from sipreplay.report.plots import Panel, distributions_svg, samples_svg, statistics_svg
 from sipreplay.report.series import Samples, Statistics, distribution_of_histogram
 from sipreplay.report.summary import SCHEDULING, spread_text
-from sipreplay.report.words import count, duration_ms, duration_s, percent, plural, rate, size
+from sipreplay.report.words import count, duration_ms, duration_s, percent, plural, rate, size, utc
 from sipreplay.stats.histogram import Histogram
 
 MAX_FAILURES = 100
@@ -56,7 +55,7 @@ def run_page(
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if seconds else ""
+    return utc(seconds).strftime("%Y-%m-%d %H:%M:%S UTC") if seconds else ""
 
 
 def _subtitle(summary: RunSummary) -> str:

@@ -16,6 +16,7 @@ from sipreplay.dumps.stat_reader import StatDump
 from sipreplay.stats.histogram import Histogram, bucket_top
 
 Column = NDArray[np.float64]
+LARGEST = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,7 @@ class Statistics:
 
 def samples_of(dump: RttDump, label: str) -> list[Samples]:
     """The samples of a response time dump, one series an RTD name."""
-    seconds = np.array(dump.seconds, dtype=np.float64)
-    milliseconds = np.array(dump.milliseconds, dtype=np.float64)
+    seconds, milliseconds = _drawable(dump.seconds), _drawable(dump.milliseconds)
     names = list(dict.fromkeys(dump.names))
     if len(names) <= 1:
         return [Samples(label, seconds, milliseconds, dump.whole_ms)]
@@ -113,11 +113,16 @@ def samples_of(dump: RttDump, label: str) -> list[Samples]:
 def statistics_of(dump: StatDump, label: str) -> Statistics:
     """The rows of a statistics dump."""
     bins = [
-        Bins(name, tuple(bound for bound, _ in cells), tuple(int(values[-1]) if values else 0 for _, values in cells))
+        Bins(name, tuple(bound for bound, _ in cells), tuple(int(_drawable(values[-1:]).sum()) for _, values in cells))
         for name, cells in dump.bins.items()
     ]
-    columns = {name: np.array(values, dtype=np.float64) for name, values in dump.columns.items()}
-    return Statistics(label, np.array(dump.seconds, dtype=np.float64), columns, bins, dump.started)
+    columns = {name: _drawable(values) for name, values in dump.columns.items()}
+    return Statistics(label, _drawable(dump.seconds), columns, bins, dump.started)
+
+
+def _drawable(values: Sequence[float]) -> Column:
+    """Finite and not below 0: a damaged dump may hold "nan", "inf" or 1e300, which no axis can show."""
+    return np.clip(np.nan_to_num(np.array(values, dtype=np.float64), nan=0.0), 0.0, LARGEST)
 
 
 def distribution_of(samples: Samples) -> Distribution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 
 def count(value: int) -> str:
@@ -38,6 +39,15 @@ def duration_s(value: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+LAST_SECOND = 253_402_300_799.0
+"""Of the year 9999: the last that Python's calendar knows. A capture may claim any 64-bit time."""
+
+
+def utc(seconds: float) -> datetime:
+    """A moment, seconds since 1970, in UTC; what lies outside the calendar is put at its end."""
+    return datetime.fromtimestamp(min(max(seconds, 0.0), LAST_SECOND), UTC)
 
 
 def rate(value: float) -> str:

@@ -76,3 +76,10 @@ def test_a_message_to_the_sender_itself_is_shown(message: Callable[..., Captured
     other = message(2, 0.1, here, Address("10.0.0.2", 5060), "OPTIONS sip:a SIP/2.0", "1 OPTIONS")
     text = ladder_text(messages_ladder("spiral", [message(1, 0, here, here, "BYE sip:a SIP/2.0", "1 BYE"), other]), 100)
     assert "⟲ BYE" in text
+
+
+def test_a_capture_that_claims_an_absurd_time_is_drawn(ladder: Ladder) -> None:
+    ladder.start = 1e18
+    for row in ladder.rows:
+        row.time = 1e18
+    assert "9999-12-31" in ladder_text(ladder)

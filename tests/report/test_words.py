@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipreplay.report.words import clip, count, duration_ms, duration_s, percent, plural, printable, rate, size
+from sipreplay.report.words import clip, count, duration_ms, duration_s, percent, plural, printable, rate, size, utc
 
 
 def test_numbers_read_as_people_write_them() -> None:
@@ -42,3 +42,8 @@ def test_escape_sequences_and_odd_bytes_are_shown() -> None:
     assert printable("a\x1b[31mb") == "a\\x1b[31mb"
     assert printable(b"\xff".decode("utf-8", "surrogateescape")) == "\\xff"
     assert printable("Zoë") == "Zoë"
+
+
+def test_a_time_outside_the_calendar_is_no_error() -> None:
+    assert utc(1e18).year == 9999
+    assert utc(-5.0).year == 1970
