@@ -14,9 +14,10 @@ BEGAN = 1_700_000_000
 PTIME_NS = 20_000_000
 
 SDP = (
-    "v=0\r\no=- {number} 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n"
-    "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+    "v=0\r\no=- {number} 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP {types}\r\n"
+    "a=rtpmap:0 PCMU/8000\r\n{more}a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
 )
+OFFERED = "a=rtpmap:8 PCMA/8000\r\na=rtpmap:18 G729/8000\r\n"
 HEAD = (
     "Via: SIP/2.0/UDP {caller}:5060;branch=z9hG4bK-{number}-{branch}\r\n"
     "From: <sip:a{number}@example.com>;tag=a{number}\r\n"
@@ -142,7 +143,9 @@ def _signalling(begins: list[int], packets: int) -> list[tuple[int, str, str, by
                 method=method,
                 contact=host(side, number),
             )
-            body = SDP.format(number=number, host=host(side, number), port=port(side, number)) if with_sdp else ""
+            types, more = ("0 8 18 101", OFFERED) if forward else ("0 101", "")
+            place = {"number": number, "host": host(side, number), "port": port(side, number)}
+            body = SDP.format(types=types, more=more, **place) if with_sdp else ""
             kind = "Content-Type: application/sdp\r\n" if with_sdp else ""
             text = f"{start}\r\n{head}{kind}Content-Length: {len(body)}\r\n\r\n{body}"
             ends = (caller, callee) if forward else (callee, caller)

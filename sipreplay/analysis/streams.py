@@ -178,15 +178,22 @@ class StreamBook:
             self._several.add(row)
 
     def _codec_numbers(self, rows: Int, packets: Int) -> Int:
-        """The codec set of each packet."""
+        """The codec set of each packet; `rows` is sorted."""
         numbers = self._codecs[rows]
-        if self._several:
-            for row in self._several.intersection(np.unique(rows).tolist()):
+        if not self._several:
+            return numbers
+        starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(rows[1:] != rows[:-1]) + 1))
+        ends = np.append(starts[1:], len(rows))
+        for row, start, end in zip(rows[starts].tolist(), starts.tolist(), ends.tolist(), strict=True):
+            if row in self._several:
                 history = self._rows[row].codecs
-                at = np.flatnonzero(rows == row)
                 places = [place[1] if place[0] == self._capture else 0 for place, _ in history]
-                turn = np.maximum(np.searchsorted(places, packets[at], side="right") - 1, 0)
-                numbers[at] = np.array([number for _, number in history])[turn]
+                if packets[start] >= places[-1]:
+                    # Packets that follow come later still: until there is news, the last set holds.
+                    self._several.discard(row)
+                    continue
+                turn = np.maximum(np.searchsorted(places, packets[start:end], side="right") - 1, 0)
+                numbers[start:end] = np.array([number for _, number in history])[turn]
         return numbers
 
     def _count(self, rows: Int, order: Int, rtp: RtpColumns) -> None:
