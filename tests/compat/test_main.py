@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +18,13 @@ COPIED = (b"Via:", b"From:", b"To:", b"Call-ID:", b"CSeq:")
 
 
 @contextmanager
-def answering(status: bytes = b"200 OK", *, silent: bool = False) -> Iterator[str]:
-    """A peer on loopback that answers every request (but ACK) with one status; yields its host:port."""
+def answering(
+    status: bytes = b"200 OK", *, silent: bool = False, seen: Callable[[bytes], None] | None = None
+) -> Iterator[str]:
+    """A peer on loopback that answers every request (but ACK) with one status; yields its host:port.
+
+    `seen` is called with each method that arrives.
+    """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
     over = threading.Event()
@@ -30,6 +36,8 @@ def answering(status: bytes = b"200 OK", *, silent: bool = False) -> Iterator[st
                 data, peer = sock.recvfrom(65536)
             except TimeoutError:
                 continue
+            if seen is not None:
+                seen(data.partition(b" ")[0])
             if silent or data.startswith(b"ACK"):
                 continue
             copied = [h for h in data.split(b"\r\n") if h.startswith(COPIED)]
@@ -179,3 +187,33 @@ def test_fields_keys_and_variables_reach_the_message() -> None:
     assert "MESSAGE sip:alice SIP/2.0" in log
     assert "MESSAGE sip:bob SIP/2.0" in log
     assert log.count("Subject: v w 1") == 2
+
+
+def interrupting(after: dict[bytes, int]) -> tuple[Callable[[bytes], None], list[bytes]]:
+    """What `seen` can be: sends SIGINT when a method was seen that often; and all methods seen."""
+    methods: list[bytes] = []
+
+    def seen(method: bytes) -> None:
+        methods.append(method)
+        if methods.count(method) == after.get(method):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return seen, methods
+
+
+def test_ctrl_c_lets_open_calls_end(capsys: pytest.CaptureFixture[str]) -> None:
+    seen, methods = interrupting({b"ACK": 3})
+    with answering(seen=seen) as peer:
+        assert play(f"{peer} -r 50 -d 300 -trace_stat -stf s.csv") == 0
+    assert methods.count(b"INVITE") == methods.count(b"BYE") < 20
+    dump = read_stat(Path("s.csv"))
+    assert dump.columns["SuccessfulCall(C)"][-1] == methods.count(b"INVITE")
+    assert "Test Terminated" in capsys.readouterr().out
+
+
+def test_ctrl_c_twice_releases_open_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    seen, methods = interrupting({b"INVITE": 2, b"ACK": 2})
+    with answering(seen=seen) as peer:
+        assert play(f"{peer} -r 100 -m 50 -d 60000") == 1
+    assert methods.count(b"BYE") >= 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
