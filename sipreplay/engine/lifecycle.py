@@ -235,6 +235,8 @@ def end(engine: Engine, call: Call, now: float, reason: str, *, remember: bool =
     more = call.more
     if more is not None and more.media_port:
         engine.media.release(call.number, more.media_port)
+    if more is not None and more.playing and engine.program.shared_media:
+        engine.media.release(call.number, engine.endpoint.media_port)
     if engine.users is not None and call.user:
         if not engine.users.free:
             engine.users.since = now

@@ -88,13 +88,17 @@ class CallTable:
         self._ended: list[tuple[Client, Call]] = []
         self._epoch_ns = time.time_ns() - time.monotonic_ns()
 
-    def reserve(self, client: Client, blocks: int, first_port: int, last_port: int) -> list[int]:
-        """Bind blocks of ports for a client and return their first ports. Raises TransportError if there are too few.
+    def reserve(self, client: Client, blocks: int, least: int, first_port: int, last_port: int) -> list[int]:
+        """Bind blocks of ports for a client and return their first ports. Raises TransportError if fewer than `least`.
 
         A block whose ports are partly in use elsewhere is passed over.
         """
         width = 2 * client.media
-        need_descriptors(blocks * width)
+        try:
+            need_descriptors(blocks * width)
+        except TransportError:
+            need_descriptors(least * width)
+            blocks = least
         found: list[int] = []
         busy = 0
         for base in range(-(-first_port // BLOCK) * BLOCK, last_port - BLOCK + 2, BLOCK):
@@ -115,10 +119,10 @@ class CallTable:
                 busy += 1
                 continue
             found.append(base)
-        if len(found) < blocks:
+        if len(found) < least:
             self.drop_ports(client)
             raise TransportError(
-                f"{client.host}: {blocks} calls need {blocks * BLOCK} media ports, and between {first_port} and "
+                f"{client.host}: {least} calls need {least * BLOCK} media ports, and between {first_port} and "
                 f"{last_port} there are {len(found)} free blocks of {BLOCK} ({busy} are in use): "
                 "give a wider range, or allow fewer calls"
             )
@@ -187,6 +191,7 @@ class CallTable:
 
     def settle(self) -> None:
         """Bring counters up to date and turn ended calls into records."""
+        self._epoch_ns = time.time_ns() - time.monotonic_ns()
         sender = self.sender
         sender.collect()
         for leg, stream in self._retired:
@@ -258,6 +263,8 @@ class CallTable:
     def _start(self, client: Client, command: Command) -> None:
         if not command.family or not command.remote_port:
             self.summary.no_destination += 1
+            return
+        if command.source >= len(self.sources):
             return
         number = command.port
         port = self._port(client, number)

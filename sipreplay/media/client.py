@@ -44,7 +44,8 @@ class MediaClient:
         self.overflows = 0
         """Commands that found the queue full."""
         self._free = deque(description.ports)
-        self._blocks = frozenset(description.ports)
+        self._held: set[int] = set()
+        """Blocks that calls have."""
         self._unsent: deque[tuple[int, int]] = deque()
         self._hosts: dict[str, tuple[int, bytes, int] | None] = {}
         self._flags = op.FLAG_REWRITE if description.rewrite else 0
@@ -70,6 +71,8 @@ class MediaClient:
     def shared(self, port: int) -> None:
         """Open one port that all calls use (SIPp's [media_port]). Raises TransportError if it is busy."""
         self._ask({"do": "shared", "port": port})
+        for block in [block for block in self._free if block <= port < block + 4]:
+            self._free.remove(block)
 
     def clock_rates(self, rates: dict[int, int]) -> None:
         """Clock rates in Hz of dynamic payload types, for calls from now on. Without one, jitter is not measured."""
@@ -86,6 +89,7 @@ class MediaClient:
             return 0
         # The port that rested longest comes first: late packets of its last call have died down.
         self._free.popleft()
+        self._held.add(port)
         return port
 
     def play(self, call_number: int, port: int, source: int, host: str, remote_port: int) -> bool:
@@ -151,7 +155,8 @@ class MediaClient:
             if not self._give(op.pack(op.CLOSE, call_number, port, time.monotonic_ns(), self.overflows)):
                 return
             unsent.popleft()
-            if port in self._blocks:
+            if port in self._held:
+                self._held.remove(port)
                 self._free.append(port)
 
     def _give(self, command: bytes) -> bool:

@@ -46,17 +46,31 @@ def _walk(path: str, batch: Batch, slow: SlowPath, datagrams: list[Datagram]) ->
         strict=True,
     )
     for number, (start, version, end, cut, time_ns) in enumerate(rows, batch.first):
-        packet = slow.packet(bytes(memory[start:end]), version, time_ns) if version else None
-        if packet is None or packet.protocol != _UDP or len(packet.payload) < 8:
+        datagram = _plain(memory, start, end, version)
+        if datagram is None and version:
+            packet = slow.packet(bytes(memory[start:end]), version, time_ns)
+            datagram = packet.payload if packet is not None and packet.protocol == _UDP else None
+        if datagram is None or len(datagram) < 8:
             skipped += 1
             continue
         if cut:
             raise ScenarioError(
                 f"packet {number} was cut when it was captured: record it again with the full length", path
             )
-        length = int.from_bytes(packet.payload[4:6], "big")
         if len(datagrams) > MAX_PACKETS:
             break
-        port = int.from_bytes(packet.payload[2:4], "big")
-        datagrams.append(Datagram(time_ns // 1000, port, packet.payload[8 : max(length, 8)]))
+        length = int.from_bytes(datagram[4:6], "big")
+        port = int.from_bytes(datagram[2:4], "big")
+        datagrams.append(Datagram(time_ns // 1000, port, datagram[8 : max(length, 8)]))
     return skipped
+
+
+def _plain(memory: memoryview, start: int, end: int, version: int) -> bytes | None:
+    """The UDP datagram of a packet without options, extension headers or fragments; None for any other."""
+    if version == 4 and memory[start] == 0x45 and memory[start + 9] == _UDP:
+        if memory[start + 6] & 0x3F or memory[start + 7]:
+            return None
+        return bytes(memory[start + 20 : end])
+    if version == 6 and memory[start + 6] == _UDP:
+        return bytes(memory[start + 40 : end])
+    return None

@@ -8,6 +8,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -48,6 +49,7 @@ class MediaProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._pending = b""
+        self._asked = 0
         self._clients: list[ClientDescription] = []
 
     def start(self) -> MediaProcess:
@@ -86,6 +88,7 @@ class MediaProcess:
         host: str,
         *,
         calls: int,
+        least: int | None = None,
         media: int = 2,
         first_port: int | None = None,
         last_port: int | None = None,
@@ -93,10 +96,11 @@ class MediaProcess:
     ) -> ClientDescription:
         """Open ports for one engine at `host`: blocks of four for `calls` calls at a time.
 
-        `media`: how many RTP ports (with their RTCP ports) of each block are opened now. `calls` 0: only ports named
-        later (`MediaClient.shared`). Without a range: from 10000 up to the kernel's ephemeral ports. `rewrite`: each
-        stream gets its own SSRC, sequence and timestamp. Raises TransportError if there are too few free ports or
-        file descriptors.
+        `calls` 0: only ports named later (`MediaClient.shared`). `least`: be content with so many blocks (default: all).
+        `media`: how many RTP ports (with their RTCP ports) of each block are opened now; the others are opened when
+        they are played from. Without a range: from 10000 up to the kernel's ephemeral ports. `rewrite`: each stream
+        gets its own SSRC, sequence and timestamp; else all go out as they are in the file (SIPp). Raises
+        TransportError if there are too few free ports or file descriptors.
         """
         first, last = port_range(first_port if first_port is not None else FIRST_PORT)
         request = {
@@ -104,8 +108,8 @@ class MediaProcess:
             "host": host.strip("[]"),
             "calls": calls,
             "media": max(1, min(media, 2)),
-            "first_port": first,
-            "last_port": last_port if last_port is not None else last,
+            "least": min(calls, least) if least is not None else calls,
+            "range": [first, last_port if last_port is not None else last],
             "rewrite": rewrite,
         }
         answer = self._ask(request, _START_S)
@@ -150,27 +154,33 @@ class MediaProcess:
     def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         if self._control is None:
             raise TransportError("the media process is not running")
+        self._asked += 1
         try:
-            self._control.sendall(json.dumps(request).encode() + b"\n")
+            self._control.sendall(json.dumps(request | {"id": self._asked}).encode() + b"\n")
         except OSError as error:
             raise TransportError(f"the media process has ended: {error.strerror}") from error
         return self._answer(timeout)  # type: ignore[no-any-return]
 
     def _answer(self, timeout: float) -> Any:
+        """The answer to the last request. One that came too late for its own is passed over."""
         assert self._control is not None
-        self._control.settimeout(timeout)
+        end = time.monotonic() + timeout
         try:
-            while b"\n" not in self._pending:
-                data = self._control.recv(1 << 20)
-                if not data:
-                    raise TransportError("the media process has ended")
-                self._pending += data
+            while True:
+                while b"\n" not in self._pending:
+                    self._control.settimeout(max(end - time.monotonic(), 0.001))
+                    data = self._control.recv(1 << 20)
+                    if not data:
+                        raise TransportError("the media process has ended")
+                    self._pending += data
+                line, self._pending = self._pending.split(b"\n", 1)
+                answer = json.loads(line)
+                if answer.get("fatal") or answer["id"] == self._asked:
+                    break
         except TimeoutError as error:
             raise TransportError(f"the media process did not answer within {timeout:g} s") from error
         except OSError as error:
             raise TransportError(f"the media process has ended: {error.strerror}") from error
-        line, self._pending = self._pending.split(b"\n", 1)
-        answer = json.loads(line)
         if "error" in answer:
             raise TransportError(f"media: {answer['error']}")
         return answer["answer"]

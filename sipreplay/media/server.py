@@ -232,16 +232,16 @@ class MediaServer:
             line, self._pending = self._pending.split(b"\n", 1)
             request = json.loads(line)
             try:
-                answer = {"answer": self._answers[request["do"]](request)}
+                answer = {"id": request["id"], "answer": self._answers[request["do"]](request)}
             except SipReplayError as error:
-                answer = {"error": str(error)}
+                answer = {"id": request["id"], "error": str(error)}
             with contextlib.suppress(OSError):
                 self._control.sendall(json.dumps(answer).encode() + b"\n")
 
     def _add_client(self, request: dict[str, Any]) -> dict[str, Any]:
         client = Client(len(self._clients), request["host"], request["rewrite"], request["media"])
         blocks = request["calls"]
-        ports = self._table.reserve(client, blocks, request["first_port"], request["last_port"]) if blocks else []
+        ports = self._table.reserve(client, blocks, request["least"], *request["range"]) if blocks else []
         self._clients.append(client)
         return {"index": client.index, "ports": ports}
 
@@ -250,8 +250,6 @@ class MediaServer:
             self._drain(connection)
         for client in self._clients:
             self._table.close_all(client)
-        if self._records is not None:
-            self._records.flush()
         return self._table.live(self._clients).to_dict()
 
     def _stop(self, _request: dict[str, Any]) -> bool:
@@ -260,7 +258,7 @@ class MediaServer:
 
     def _open_records(self, path: str) -> None:
         try:
-            self._records = Path(path).open("w", newline="", encoding="utf-8")  # noqa: SIM115
+            self._records = Path(path).open("w", newline="", encoding="utf-8", buffering=1)  # noqa: SIM115
         except OSError as error:
             raise TransportError(f"{path}: media records cannot be written: {error.strerror}") from error
         writer = csv.writer(self._records, lineterminator="\n")
@@ -282,7 +280,7 @@ def main(descriptor: int, parent: int) -> None:
     try:
         settings = json.loads(control.makefile("rb", buffering=0).readline())
         server = MediaServer(control, settings)
-        control.sendall(b'{"answer": true}\n')
+        control.sendall(b'{"id": 0, "answer": true}\n')
         server.run()
     except Exception as error:  # the parent shows it: a traceback here would reach the user's terminal
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -364,6 +364,20 @@ def test_calls_on_a_shared_port_are_told_apart_by_their_peers(media: MediaProces
     ]
 
 
+def test_a_shared_port_is_taken_from_the_blocks(media: MediaProcess, tmp_path: Path) -> None:
+    path = write_g711(tmp_path / "a.pcap", 3)
+    with engine(media, calls=2, rewrite=False) as client, phone() as peer:
+        port, other = client.description.ports
+        client.shared(port)
+        assert client.play(1, port, client.register(str(path), "audio"), *peer.getsockname())
+        received(peer, 3)
+        client.release(1, port)
+        assert client.allocate(2) == other
+        assert client.allocate(3) == 0
+        client.release(2, other)
+    assert media.summary().calls == 2
+
+
 def test_a_shared_port_that_is_busy_is_an_error(media: MediaProcess) -> None:
     with engine(media, calls=0) as client, phone(HOST) as busy:
         port = busy.getsockname()[1]
@@ -463,6 +477,7 @@ def test_ports_in_use_are_passed_over_and_too_few_is_an_error(media: MediaProces
         assert description.ports == (first + 4, first + 8)
         with pytest.raises(TransportError, match=r"3 calls need 12 media ports.*are 0 free blocks"):
             media.add_client(HOST, calls=3, first_port=first, last_port=first + 11)
+        assert len(media.add_client(PEER, calls=3, least=1, first_port=first, last_port=first + 7).ports) == 2
     with pytest.raises(TransportError, match=r"192\.0\.2\.1: no media port can be opened"):
         media.add_client("192.0.2.1", calls=1)
 
@@ -484,6 +499,17 @@ def test_too_few_descriptors_says_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
     sockets.need_descriptors(3000)
     with pytest.raises(TransportError, match=r"needs 5\d\d\d open files and the system allows 4096.*ulimit -n"):
         sockets.need_descriptors(5000)
+
+
+def test_an_answer_that_came_too_late_is_passed_over(media: MediaProcess) -> None:
+    os.kill(media.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(TransportError, match=r"did not answer within 0\.1 s"):
+            media.snapshot(0.1)
+    finally:
+        os.kill(media.pid, signal.SIGCONT)
+    assert media.add_client(HOST, calls=1).index == 0
+    assert media.snapshot(5).calls == 0
 
 
 def test_ctrl_c_is_the_runners_business(media: MediaProcess) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,21 @@ def test_other_protocols_and_six_are_read(tmp_path: Path) -> None:
     source = load_source(str(write_pcap(tmp_path / "a.pcap", frames)), "audio")
     assert (source.packets, source.skipped) == (1, 2)
     assert bytes(source.flows[0].template[0, :172]) == rtp(1)
+
+
+def test_options_and_fragments_are_read_too(tmp_path: Path) -> None:
+    whole = frame(rtp(0), 5000)
+    head, body = whole[14:34], whole[34:]
+    options = whole[:14] + b"\x46" + head[1:2] + struct.pack("!H", 24 + len(body)) + head[4:] + b"\1\1\1\0" + body
+    parts = []
+    for start, more in ((0, 0x2000), (96, 0)):
+        piece = body[start : start + 96] if more else body[start:]
+        parts.append(
+            whole[:14] + head[:2] + struct.pack("!HHH", 20 + len(piece), 77, more | start // 8) + head[8:] + piece
+        )
+    frames = [(0, options), (1, parts[0]), (2, parts[1])]
+    source = load_source(str(write_pcap(tmp_path / "a.pcap", frames)), "audio")
+    assert [bytes(row[:172]) for row in source.flows[0].template] == [rtp(0), rtp(0)]
 
 
 def test_what_cannot_be_played_is_an_error_that_names_the_file(tmp_path: Path) -> None:
