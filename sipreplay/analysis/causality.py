@@ -35,30 +35,6 @@ def _answer_key(captured: CapturedMessage) -> tuple[int, str, Address] | None:
     return None
 
 
-def in_order(messages: Sequence[CapturedMessage]) -> bool:
-    """Whether no response comes before its request and no ACK before its answer: then time is order enough."""
-    seen: set[tuple[object, ...]] = set()
-    early: set[tuple[object, ...]] = set()
-    for captured in messages:
-        message = captured.message
-        key = (message.branch, message.cseq_number, message.cseq_method)
-        answer = _answer_key(captured)
-        if message.status:
-            if key not in seen:
-                early.add(key)
-            if answer:
-                if answer in early:
-                    return False
-                seen.add(answer)
-            continue
-        if key in early:
-            return False
-        seen.add(key)
-        if answer and answer not in seen:
-            early.add(answer)
-    return True
-
-
 def causal_order(messages: Sequence[CapturedMessage]) -> list[CapturedMessage]:
     """The messages with every effect after its cause; otherwise by time, then by place in the input."""
     first: dict[_Key, int] = {}

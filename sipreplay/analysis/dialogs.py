@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from operator import attrgetter
 
-from sipreplay.analysis.causality import causal_order, in_order, via_branches
+from sipreplay.analysis.causality import causal_order, via_branches
 from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
 from sipreplay.analysis.states import dialog_state, post_dial_delay_ms, setup_ms
-from sipreplay.analysis.transactions import Exchange, build_transactions, group_exchanges
+from sipreplay.analysis.transactions import Exchange, build_transactions, group_exchanges, in_order
 
 _NEAR = 64
 """How many hop-dialogs that could match are looked at, the latest first: keeps hostile captures linear."""
@@ -284,6 +285,9 @@ def _link(pairs: list[tuple[_Hop, HopDialog]]) -> None:
             dialog.upstream = by_hop[id(hop.upstream)].id
 
 
+_time = attrgetter("time")
+
+
 def build_dialogs(messages: Sequence[CapturedMessage]) -> list[HopDialog]:
     """All hop-dialogs, numbered from 1 in order of first message. Messages without a Call-ID make none."""
     groups: dict[str, list[CapturedMessage]] = {}
@@ -293,11 +297,13 @@ def build_dialogs(messages: Sequence[CapturedMessage]) -> list[HopDialog]:
             groups.setdefault(call_id, []).append(captured)
     pairs: list[tuple[_Hop, HopDialog]] = []
     for group in groups.values():
-        group.sort(key=lambda m: m.time)
-        if not in_order(group):
+        group.sort(key=_time)
+        exchanges = group_exchanges(group)
+        if not in_order(exchanges):
             group = causal_order(group)
+            exchanges = group_exchanges(group)
         builder = _Builder()
-        for exchange in group_exchanges(group):
+        for exchange in exchanges:
             builder.take(exchange)
         if len(builder.hops) > 1:
             _chain(builder.hops)

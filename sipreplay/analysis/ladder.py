@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sipreplay.analysis.causality import causal_order, in_order
+from sipreplay.analysis.causality import causal_order
 from sipreplay.analysis.dialogs import sent_by_caller
 from sipreplay.analysis.model import Address, Analysis, Call, CapturedMessage, HopDialog, Stream
 from sipreplay.analysis.sdp_media import sdp_of
@@ -86,8 +86,8 @@ def ladder_of(analysis: Analysis, call: Call, *, streams: bool = True) -> Ladder
             if id(captured) not in owners:
                 owners[id(captured)] = ident
                 messages.append(captured)
-    messages.sort(key=lambda m: (m.time, m.capture, m.packet))
-    if len(call.dialogs) > 1 or not in_order(messages):
+    if len(call.dialogs) > 1:  # each alone is in order already
+        messages.sort(key=lambda m: (m.time, m.capture, m.packet))
         messages = causal_order(messages)
     rows = [_row(captured, owners[id(captured)]) for captured in messages]
     if streams:

@@ -82,10 +82,15 @@ class SipCollector:
         ip_id: int = 0,
     ) -> bool:
         """Take one datagram. True if it was SIP, well formed or not."""
-        if not looks_like_sip(payload):
+        if not payload or payload[0] not in _LETTERS:
+            return False
+        scanned = scan(payload)
+        if scanned is None and not looks_like_sip(payload):
             return False
         for data in _messages_in(payload):
-            self._add(capture, packet, time, source, destination, transport, data, ip_id)
+            self._add(
+                capture, packet, time, source, destination, transport, data, ip_id, scanned if data is payload else None
+            )
         return True
 
     def segment(
@@ -139,6 +144,7 @@ class SipCollector:
         transport: str,
         data: bytes,
         ip_id: int,
+        scanned: Scan | None = None,
     ) -> None:
         sight_key = (source, destination, data)
         sight = self._sights.get(sight_key)
@@ -150,7 +156,7 @@ class SipCollector:
                 ids = (*ids[1 - MAX_REMEMBERED_IDS :], ip_id)
             self._sights[sight_key] = (time, ids, data, message)
         else:
-            scanned = scan(data)
+            scanned = scanned or scan(data)
             try:
                 message = parse_message(data, scanned)
             except SipSyntaxError:

@@ -94,6 +94,23 @@ def group_exchanges(messages: Iterable[CapturedMessage]) -> list[Exchange]:
     return exchanges
 
 
+def in_order(exchanges: Iterable[Exchange]) -> bool:
+    """Whether no response came before its request and no ACK before its answer: then time is order enough."""
+    answered: dict[tuple[int, str], float] = {}
+    acks: list[tuple[int, str, float]] = []
+    for exchange in exchanges:
+        first = exchange.messages[0]
+        if exchange.request is not None and first.message.status:
+            return False
+        if exchange.method == "INVITE":
+            for captured in exchange.messages:
+                if captured.message.status >= 200 and captured.message.cseq_method == "INVITE":
+                    answered.setdefault((exchange.cseq, captured.message.to_tag), captured.time)
+        elif exchange.method == "ACK":
+            acks.append((exchange.cseq, exchange.to_tag, first.time))
+    return all(answered.get((cseq, tag), time) <= time for cseq, tag, time in acks)
+
+
 def _transactions_of(exchange: Exchange, from_caller: bool) -> Iterator[Transaction]:
     if exchange.request is not None:
         main = Transaction(exchange.method, exchange.branch, exchange.cseq, exchange.request, from_caller)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from sipreplay.analysis.causality import causal_order, in_order, via_branches
+from sipreplay.analysis.causality import causal_order, via_branches
+from sipreplay.analysis.transactions import group_exchanges, in_order
 from tests.analysis.flow import A, B, Flow, P, call
 
 
@@ -15,7 +16,7 @@ def starts(flow: Flow) -> list[int]:
 def test_time_decides_where_nothing_else_does() -> None:
     flow = Flow()
     call(flow)
-    assert in_order(flow.messages)
+    assert in_order(group_exchanges(flow.messages))
     assert starts(flow) == [1, 2, 3, 4, 5, 6, 7]
 
 
