@@ -27,6 +27,8 @@ class MediaFile:
     codec: str = ""
     dtmf: str = ""
     note: str = ""
+    lost: int = 0
+    """Packets that the capture itself misses, by sequence number: a receiver of the replay will miss them too."""
 
 
 @dataclass(slots=True)

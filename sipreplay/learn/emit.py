@@ -101,7 +101,7 @@ def emit(shape: Shape, role: str, name: str, injection: str, plays: list[Play], 
         later = [p for p in waiting.get(number, []) if p.delay_ms >= SHORTEST_SPLIT_MS and _is_pause(draft, number + 1)]
         for play in waiting.pop(number, []):
             if play not in later:
-                elements += _started(element, play)
+                elements += _started(elements[-1], play)
         waiting[number] = later
     places.append(len(elements))
     for place, step in texts:
@@ -145,7 +145,9 @@ def _started(element: Element, play: Play) -> list[Element]:
     if isinstance(element, Recv) or (isinstance(element, Send) and element.retrans_ms):
         element.actions.append(_play(play))
         return []
-    return [Nop(actions=[_play(play)], comment="media as captured")]
+    nop = Nop(actions=[_play(play)], comment="media as captured", next=element.next)
+    element.next = ""
+    return [nop]
 
 
 def _split(pause: Pause | None, plays: list[Play]) -> list[Element]:

@@ -20,7 +20,7 @@ from sipreplay.learn.draft import Draft, Play
 from sipreplay.learn.names import UAC
 from sipreplay.learn.shapes import Shape
 from sipreplay.learn.unit import CALLEE, CALLER, Unit
-from sipreplay.scenario.model import Recv, Send
+from sipreplay.scenario.model import Pause, Recv, Send
 
 KINDS = ("audio", "video")
 OVERLAP_S = 0.2
@@ -43,6 +43,14 @@ class Chunk:
     packets: list[Packet]
     codecs: list[str] = field(default_factory=list)
     dtmf: str = ""
+    lost: int = 0
+
+    def take(self, other: Chunk) -> None:
+        """Play another's packets too, at their time."""
+        self.packets = sorted(self.packets + other.packets, key=lambda p: p[0])[:MOST_PACKETS]
+        self.codecs += [codec for codec in other.codecs if codec not in self.codecs]
+        self.dtmf += other.dtmf
+        self.lost += other.lost
 
     @property
     def start(self) -> float:
@@ -151,7 +159,7 @@ def _segments(stream: Stream, packets: list[Packet], unit: Unit) -> list[Chunk]:
             chunks.append(Chunk(stream.media, part, [stream.codec] if stream.codec else []))
         main = most
     if chunks:
-        chunks[0].dtmf = stream.dtmf
+        chunks[0].dtmf, chunks[0].lost = stream.dtmf, max(0, stream.lost)
     return chunks
 
 
@@ -163,9 +171,7 @@ def _merged(chunks: list[Chunk]) -> list[Chunk]:
         for chunk in sorted((c for c in chunks if c.kind == kind), key=lambda c: c.start):
             crowded = len(merged) >= MOST_CHUNKS
             if last is not None and (chunk.start < last.stop - OVERLAP_S or crowded):
-                last.packets = sorted(last.packets + chunk.packets, key=lambda p: p[0])[:MOST_PACKETS]
-                last.codecs += [codec for codec in chunk.codecs if codec not in last.codecs]
-                last.dtmf += chunk.dtmf
+                last.take(chunk)
             else:
                 last = chunk
                 merged.append(chunk)
@@ -177,7 +183,7 @@ def _side(draft: Draft, chunks: list[Chunk], name: str, folder: Path) -> SideMed
     ready = _ready(draft)
     kinds = [kind for kind in KINDS if any(c.kind == kind for c in chunks)]
     for kind in kinds:
-        of_kind = [c for c in chunks if c.kind == kind]
+        of_kind = _playable(draft, [c for c in chunks if c.kind == kind], ready)
         for number, chunk in enumerate(of_kind, 1):
             more = f"-{number}" if len(of_kind) > 1 else ""
             file = f"media/{name}-{kind}{more}.pcap"
@@ -187,10 +193,27 @@ def _side(draft: Draft, chunks: list[Chunk], name: str, folder: Path) -> SideMed
                 note = "not in the scenario: the capture holds no complete offer and answer"
             duration = (chunk.stop - chunk.start) * 1000
             codec = "+".join(chunk.codecs)
-            media.files.append(MediaFile(file, kind, len(chunk.packets), duration, codec, chunk.dtmf, note))
+            packets = len(chunk.packets)
+            media.files.append(MediaFile(file, kind, packets, duration, codec, chunk.dtmf, note, chunk.lost))
             if not note:
                 media.plays.append(_play(draft, chunk, ready, file))
     return media
+
+
+def _playable(draft: Draft, chunks: list[Chunk], ready: int) -> list[Chunk]:
+    """Chunks that would start after the same step are one file, with the silence between them, unless a pause follows
+    that step: only there a scenario can start one media after another."""
+    kept: list[Chunk] = []
+    last = -1
+    for chunk in chunks:
+        step = _play(draft, chunk, ready, "").step if ready >= 0 else 0
+        following = draft.steps[step + 1].element if step + 1 < draft.main_end else None
+        if kept and step == last and not isinstance(following, Pause):
+            kept[-1].take(chunk)
+        else:
+            kept.append(chunk)
+        last = step
+    return kept
 
 
 def _write(path: Path, chunk: Chunk) -> None:

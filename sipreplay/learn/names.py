@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from sipreplay.learn.text import Column, Line, Literal, Live, compact, injectable
@@ -33,6 +34,7 @@ _V6 = re.compile(r"\[?(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0
 UAC, UAS = "uac", "uas"
 
 
+@lru_cache(maxsize=4096)
 def ip_literal(host: str) -> str:
     """The address in one form, or "" if the host is a name."""
     try:
