@@ -112,7 +112,3 @@ class Announcements:
         """Whether another call than the one before took the address over between two places."""
         calls = self._calls.get(address, ())
         return len(calls) > 1 and any(before < place < after for place, _ in calls[1:])
-
-    def is_shared(self, address: tuple[str, int]) -> bool:
-        """Whether more than one call has named the address."""
-        return len(self._calls.get(address, ())) > 1

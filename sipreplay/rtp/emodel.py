@@ -13,16 +13,13 @@ _CODECS: dict[str, tuple[float, float]] = {
     "PCMA": (0.0, 25.1),
     "G729": (11.0, 19.0),
     "G723": (15.0, 16.1),
-    "GSM": (26.0, 43.0),
+    "GSM": (20.0, 10.0),
     "GSM-EFR": (5.0, 10.0),
     "AMR": (5.0, 10.0),
-    "ILBC": (11.0, 32.0),
-    "G728": (7.0, 17.0),
-    "G726-32": (7.0, 17.0),
 }
 """Encoding name, upper case, to (Ie, Bpl): impairment of the codec itself and its robustness to loss. G.711 with packet
-loss concealment; AMR at 12.2, iLBC at 15.2, G.723.1 at 6.3 kbit/s; G.728 and G.726 take the loss robustness that
-VoIPmonitor uses, as G.113 gives none."""
+loss concealment, G.723.1 at 6.3 kbit/s, AMR at 12.2 kbit/s (there it is GSM-EFR). G.113 gives GSM full rate no Bpl; it
+has that of GSM-EFR here."""
 
 
 def mos(codec: str, loss: float, burst: float = 1.0) -> float | None:
