@@ -13,7 +13,7 @@ from sipreplay.report.ladder_svg import ladder_svg
 from sipreplay.report.model import PERCENTILES, RunSummary, milliseconds, time_rows
 from sipreplay.report.plots import Panel, distributions_svg, samples_svg, statistics_svg
 from sipreplay.report.series import Samples, Statistics, distribution_of_histogram
-from sipreplay.report.summary import SCHEDULING, spread_text
+from sipreplay.report.summary import SCHEDULING, rate_share, spread_text
 from sipreplay.report.words import count, duration_ms, duration_s, percent, plural, rate, size, utc
 from sipreplay.stats.histogram import Histogram
 
@@ -87,9 +87,8 @@ def _tiles(summary: RunSummary) -> list[Tile]:
     if summary.users is not None:
         tiles.append(Tile("Users", count(summary.users), f"{rate(summary.achieved_rate_cps)} calls/s came of it"))
     else:
-        share = percent(summary.achieved_rate_cps, summary.wanted_rate_cps)
         held = summary.achieved_rate_cps >= 0.95 * summary.wanted_rate_cps
-        more = f"calls/s, {share} of {rate(summary.wanted_rate_cps)}"
+        more = f"calls/s, {rate_share(summary)} of {rate(summary.wanted_rate_cps)}"
         tiles.append(Tile("Rate achieved", rate(summary.achieved_rate_cps), more, "" if held else "warn"))
     for name, histogram in (("Setup time", uac.setup_time), ("Ring time", uac.ring_time)):
         if histogram.count:

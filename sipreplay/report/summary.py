@@ -119,7 +119,7 @@ def _rate(summary: RunSummary) -> Line:
             ),
         )
     held = summary.wanted_rate_cps <= 0 or summary.achieved_rate_cps >= 0.98 * summary.wanted_rate_cps
-    share = percent(summary.achieved_rate_cps, summary.wanted_rate_cps)
+    share = rate_share(summary)
     return _row(
         "Rate",
         _dotted(
@@ -128,6 +128,13 @@ def _rate(summary: RunSummary) -> Line:
             f"{duration_s(summary.generating_s)} of starting calls",
         ),
     )
+
+
+def rate_share(summary: RunSummary) -> str:
+    """The achieved rate in percent of the wanted one, to three figures."""
+    if summary.wanted_rate_cps <= 0:
+        return "-"
+    return f"{100 * summary.achieved_rate_cps / summary.wanted_rate_cps:.3g} %"
 
 
 def _scenarios(summary: RunSummary) -> Iterator[Line]:

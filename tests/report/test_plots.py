@@ -104,14 +104,15 @@ def test_ids_of_several_charts_in_a_page_do_not_meet(data: Path) -> None:
     assert not ids[0] & ids[1]
 
 
-@pytest.mark.parametrize("cell", ["nan", "inf", "-5", "1e300"])
-def test_absurd_numbers_in_a_dump_are_drawn_as_far_as_they_go(data: Path, tmp_path: Path, cell: str) -> None:
+def test_absurd_numbers_in_a_dump_are_drawn_as_far_as_they_go(data: Path, tmp_path: Path) -> None:
     header, *rows = (data / "sipp361_stat.csv").read_text().splitlines()
     cells = [row.split(";") for row in rows[:4]]
+    absurd = ("nan", "inf", "-5", "1e300")
     for row in cells:
         for column in (5, 6, 13, 17, 90):
-            row[column] = cell
+            row[column] = absurd[column % 4]
     (tmp_path / "odd_stat.csv").write_text("\n".join([header, *(";".join(row) for row in cells)]) + "\n")
-    (tmp_path / "odd_rtt.csv").write_text(f"Date_ms;response_time_ms;rtd_no\n{cell};{cell};1\n5;6;1\n")
+    samples = "".join(f"{cell};{cell};1\n" for cell in absurd)
+    (tmp_path / "odd_rtt.csv").write_text(f"Date_ms;response_time_ms;rtd_no\n{samples}5;6;1\n")
     plot_dumps([tmp_path / "odd_stat.csv", tmp_path / "odd_rtt.csv"], tmp_path / "odd.svg")
     assert etree.fromstring((tmp_path / "odd.svg").read_bytes()).tag.endswith("svg")
