@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from sipreplay.sip.address import tag_of
-from sipreplay.sip.scan import Scan
+from sipreplay.sip.scan import Scan, scan
 from sipreplay.sip.syntax import COMPACT_FORMS, canonical_name, split_list
 from sipreplay.sip.syntax import SipSyntaxError as SipSyntaxError
 from sipreplay.sip.via import branch_of
@@ -49,9 +49,12 @@ class Message:
         "_index",
         "_line_end",
         "_parts",
-        "_scan",
         "_start",
         "_to_tag",
+        "branch",
+        "call_id",
+        "cseq_method",
+        "cseq_number",
         "method",
         "status",
     )
@@ -67,12 +70,32 @@ class Message:
         self._data = data
         self._start = start
         self._line_end = line_end
-        self._scan = scanned
         self._parts: tuple[int, int] | None = None
         self._from_tag: str | None = None
         self._to_tag: str | None = None
         self._headers: list[tuple[str, str]] | None = None
         self._index: dict[str, list[str]] | None = None
+        if scanned is not None:
+            self.call_id = _text(scanned.call_id)
+            """The Call-ID, or ""."""
+            self.branch = _text(scanned.branch)
+            """The branch of the top Via, or ""."""
+            self.cseq_number = scanned.cseq_number
+            """The number of CSeq, or 0."""
+            self.cseq_method = _text(scanned.cseq_method)
+            """The method of CSeq, or ""."""
+        else:
+            self._find_routing_fields()
+
+    def _find_routing_fields(self) -> None:
+        """The same from the headers: what a scan does not take may still be SIP (no Call-ID, odd start line)."""
+        vias = self.via_values
+        words = (self.get("cseq") or "").split(None, 1)
+        number = words[0] if words else ""
+        self.call_id = self.get("call-id") or ""
+        self.branch = branch_of(vias[0]) if vias else ""
+        self.cseq_number = int(number) if number.isascii() and number.isdigit() and len(number) <= 10 else 0
+        self.cseq_method = words[1] if len(words) > 1 else ""
 
     def __repr__(self) -> str:
         return f"<Message {self.start_line!r}>"
@@ -176,49 +199,31 @@ class Message:
         return [part for value in self.get_all("via") for part in split_list(value)]
 
     @property
-    def call_id(self) -> str:
-        """The Call-ID, or ""."""
-        if self._scan is not None:
-            return _text(self._scan.call_id)
-        return self.get("call-id") or ""
-
-    @property
     def from_tag(self) -> str:
         """The tag of From, or ""."""
         if self._from_tag is None:
-            self._from_tag = tag_of(self.get("from") or "")
+            self._from_tag = self._tag(b"\nFrom: ", "from")
         return self._from_tag
 
     @property
     def to_tag(self) -> str:
         """The tag of To, or ""."""
         if self._to_tag is None:
-            self._to_tag = tag_of(self.get("to") or "")
+            self._to_tag = self._tag(b"\nTo: ", "to")
         return self._to_tag
 
-    @property
-    def cseq_number(self) -> int:
-        """The number of CSeq, or 0."""
-        if self._scan is not None:
-            return self._scan.cseq_number
-        number = (self.get("cseq") or "").partition(" ")[0]
-        return int(number) if number.isascii() and number.isdigit() and len(number) <= 10 else 0
-
-    @property
-    def cseq_method(self) -> str:
-        """The method of CSeq, or ""."""
-        if self._scan is not None:
-            return _text(self._scan.cseq_method)
-        words = (self.get("cseq") or "").split(None, 1)
-        return words[1] if len(words) > 1 else ""
-
-    @property
-    def branch(self) -> str:
-        """The branch of the top Via, or ""."""
-        if self._scan is not None:
-            return _text(self._scan.branch)
-        vias = self.via_values
-        return branch_of(vias[0]) if vias else ""
+    def _tag(self, start: bytes, name: str) -> str:
+        """The tag of a name-addr as nearly all write it, by four searches; else by the rules."""
+        data = self._data
+        at = data.find(start, self._line_end, self._split[0])
+        stop = data.find(b"\r\n", at + 2)
+        if at >= 0 and stop >= 0:
+            tag_at = data.rfind(b">;tag=", at, stop)
+            tag = data[tag_at + 6 : stop] if tag_at >= 0 else b""
+            usual = tag.isalnum() or _TOKEN.match(tag) if tag_at >= 0 else data[stop - 1 : stop] == b">"
+            if usual and data[stop + 2 : stop + 3] not in (b" ", b"\t"):
+                return tag.decode("ascii")
+        return tag_of(self.get(name) or "")
 
 
 def _text(data: bytes) -> str:
@@ -254,7 +259,7 @@ def _head_end(data: bytes, line_end: int) -> tuple[int, int]:
 def parse_message(data: bytes, scanned: Scan | None = None) -> Message:
     """Read one message, alone in `data` (a datagram, or one item of `split_stream`). Raises SipSyntaxError.
 
-    `scanned`, when the caller has it, is what `scan(data)` returned: its start line is sound then.
+    `scanned`, when the caller has it, is what `scan(data)` returned.
     """
     start = 0
     if data[:1] in (b"\r", b"\n"):
@@ -262,6 +267,7 @@ def parse_message(data: bytes, scanned: Scan | None = None) -> Message:
     line_end = data.find(b"\n", start)
     if line_end < 0:
         line_end = len(data)
+    scanned = scanned or scan(data)
     if scanned is not None:
         return Message(data, start, line_end, scanned.method.decode("ascii"), scanned.code, scanned)
     line = data[start:line_end].rstrip(b"\r")
