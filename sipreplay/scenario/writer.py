@@ -79,7 +79,8 @@ def _element(element: model.Element, indent: str) -> str:
             name, values = write_action(action)
             inside += f"{indent}    <{name}{_attributes(values)}/>\n"
         inside += f"{indent}  </action>\n"
-    return f"{start}>\n{inside}{indent}</{tag}>\n" if inside else f"{start}/>\n"
+    # SIPp's own files close an empty <recv> so, and scripts that edit the output of -sd look for it.
+    return f"{start}>\n{inside}{indent}</{tag}>\n" if inside or tag == "recv" else f"{start}/>\n"
 
 
 def _own_attributes(element: model.Element) -> tuple[str, Pairs]:

@@ -205,7 +205,8 @@ def test_it_looks_as_if_written_by_hand() -> None:
     ]]>
   </send>
 
-  <recv response="100" optional="true"/>
+  <recv response="100" optional="true">
+  </recv>
 
   <recv response="200" rrs="true" rtd="true">
     <action>
