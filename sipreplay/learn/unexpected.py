@@ -49,9 +49,11 @@ def add_handler(draft: Draft, *, invite: bool, session: MessageText | None, prog
             steps.append(Step(Recv(request="INVITE", optional="true", next="_unexp.invite"), extra=True))
     steps.append(Step(Recv(request="OPTIONS|UPDATE|INFO|NOTIFY|MESSAGE", regexp_match=True), extra=True))
     steps[first].element.comment = "Requests that the capture does not hold are answered, whenever they come."
-    steps.append(Step(Send(text=""), _ok(), extra=True))
-    label(BACK)
-    steps.append(Step(Nop(actions=_go_back()), extra=True))
+    # The way back is an action of the send, not of a nop behind it: the next request may be there before SIPp gets on.
+    steps.append(Step(Send(text="", actions=_go_back()), _ok(), extra=True))
+    if progress or (invite and session is not None):
+        label(BACK)
+        steps.append(Step(Nop(actions=_go_back()), extra=True))
     if invite:
         label("_unexp.bye")
         steps.append(Step(Send(text="", next=END), _ok(), extra=True))
