@@ -161,4 +161,4 @@ class Baresip:
         """Leave: baresip ends its calls and unregisters."""
         if self._control is not None:
             self._control.close()
-        return self.program.stop()
+        return self.program.stop(grace_s=1.0)

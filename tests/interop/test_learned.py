@@ -47,6 +47,11 @@ def rows(ladder: Ladder) -> str:
     return " ".join(f"{row.direction}{row.what}" for row in ladder.rows)
 
 
+def named(value: object) -> str:
+    """A test's name: capture and scenario, without the ladder."""
+    return "" if str(value).startswith(">") else str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Learned:
     """A learned pair of scenarios, and the values of the first line of its injection file."""
@@ -74,7 +79,7 @@ class Learned:
 def learned(capture: Path, tmp_path: Path, scenario: str) -> Learned:
     """Learn a capture and pick a pair by the name of its calling side."""
     folder = tmp_path / "bundle"
-    bundle = learn([capture], folder, LearnOptions(max_pause_s=1.0, timewait_ms=1000)).bundle
+    bundle = learn([capture], folder, LearnOptions(max_pause_s=0.5, timewait_ms=300)).bundle
     found = {each.id: each for each in bundle.scenarios}
     assert scenario in found, sorted(found)
     uac = found[scenario]
@@ -131,6 +136,7 @@ def completes(pair: Learned, program: Program) -> None:
         ("kamailio-auth-record-route.pcap", "invite-bye-uac", False, ANSWERED),
         ("baresip-opus-hold-rtcp.pcap", "invite-reinvite-bye-uac", False, HELD),
     ],
+    ids=named,
 )
 def test_learned_callers_reach_a_baresip_behind_kamailio(
     own_captures: Path, tmp_path: Path, loopback: Loopback, capture: str, scenario: str, challenge: bool, ladder: str
@@ -185,7 +191,7 @@ def test_baresip_ends_the_call_of_a_learned_caller(own_captures: Path, tmp_path:
         play_uac(pair, caller, remote) as uac,
     ):
         phone.program.wait_output("Call established")
-        time.sleep(1.0)
+        time.sleep(0.5)
         phone.hang_up()
         completes(pair, uac)
     assert [rows(each) for each in tshark_ladders(pcap)] == [CALLEE_ENDS]
@@ -248,6 +254,7 @@ def ends(pair: Learned, uas: Program) -> None:
         ("kamailio-auth-record-route.pcap", "invite-bye-uac", ANSWERED),
         ("baresip-opus-hold-rtcp.pcap", "invite-reinvite-bye-uac", HELD),
     ],
+    ids=named,
 )
 def test_baresip_calls_a_learned_callee(
     own_captures: Path, tmp_path: Path, loopback: Loopback, capture: str, scenario: str, ladder: str
@@ -260,11 +267,11 @@ def test_baresip_calls_a_learned_callee(
         caller_for(pair, tmp_path) as phone,
     ):
         phone.dial(dialled(pair, target))
-        time.sleep(1.0)
+        time.sleep(0.5)
         if ladder == HELD:
             for command in ("hold", "resume"):
                 phone.command(command)
-                time.sleep(0.5)
+                time.sleep(0.4)
         phone.hang_up()
         ends(pair, uas)
         heard = phone.results()[0]
