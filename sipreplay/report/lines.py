@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 Span = tuple[str, str]
 """Text and style, a key of STYLES."""
 Line = list[Span]
+
+SEPARATOR: Span = (" · ", "dim")
 
 STYLES = {
     "": "",
@@ -25,6 +27,38 @@ STYLES = {
     "media": "magenta",
 }
 """Style to rich's."""
+
+
+def dotted(*parts: str | Span) -> Line:
+    """Parts with a dot between them."""
+    spans: Line = []
+    for part in parts:
+        if spans:
+            spans.append(SEPARATOR)
+        spans.append((part, "") if isinstance(part, str) else part)
+    return spans
+
+
+def wrapped(line: Line, width: int) -> Iterator[Line]:
+    """A dotted row that is too wide, broken at its dots and continued under its first part."""
+    if SEPARATOR not in line or sum(len(text) for text, _ in line) <= width:
+        yield line
+        return
+    indent = len(line[0][0])
+    current: Line = [line[0]]
+    used = indent
+    for span in line[1:]:
+        if span == SEPARATOR:
+            continue
+        if used > indent and used + len(SEPARATOR[0]) + len(span[0]) > width:
+            yield current
+            current, used = [(" " * indent, "")], indent
+        if used > indent:
+            current.append(SEPARATOR)
+            used += len(SEPARATOR[0])
+        current.append(span)
+        used += len(span[0])
+    yield current
 
 
 def plain_text(lines: Iterable[Line]) -> str:

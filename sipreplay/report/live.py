@@ -100,9 +100,8 @@ class LiveView:
     def update(self, numbers: LiveNumbers) -> None:
         """Show the newest numbers; cheap when there is nothing to show yet."""
         previous = self._previous
-        if previous is None:
-            if numbers.elapsed_s > 0:
-                self._rate_cps = numbers.created / numbers.elapsed_s
+        if numbers.elapsed_s <= 1.0 or previous is None:
+            self._rate_cps = numbers.created / numbers.elapsed_s if numbers.elapsed_s > 0.2 else 0.0
             self._previous = numbers
         elif numbers.elapsed_s - previous.elapsed_s >= 1.0:
             self._rate_cps = (numbers.created - previous.created) / (numbers.elapsed_s - previous.elapsed_s)
@@ -126,7 +125,7 @@ class LiveView:
         from rich.table import Table
         from rich.text import Text
 
-        line = Text(live_line(numbers, self._rate_cps), overflow="ellipsis", no_wrap=True)
+        line = Text(live_line(numbers, self._rate_cps))
         line.highlight_regex(r"failed [1-9][\d,]*|lost [1-9][\d,]*", "bold red")
         line.highlight_regex(r"not started [\d,]+|late [\d.]+ ms|retransmissions [\d,]+", "yellow")
         line.highlight_regex(r"passed [1-9][\d,]*", "green")

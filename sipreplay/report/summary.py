@@ -11,7 +11,7 @@ from typing import TextIO
 
 from sipreplay.media.results import MediaSummary
 from sipreplay.report.failures import cause_text, failure_counts, failure_examples
-from sipreplay.report.lines import Line, Span, plain_text, width_of, write_lines
+from sipreplay.report.lines import Line, Span, dotted, plain_text, width_of, wrapped, write_lines
 from sipreplay.report.model import (
     FAILED,
     INVALID,
@@ -39,7 +39,7 @@ def summary_lines(summary: RunSummary, width: int = 120) -> list[Line]:
     lines.append(_calls(summary))
     lines.append(_rate(summary))
     lines += _scenarios(summary)
-    lines += _times(summary)
+    lines += _times(summary, width)
     lines += _signalling(summary)
     if summary.media is not None:
         lines += _media(summary, summary.media)
@@ -52,7 +52,7 @@ def summary_lines(summary: RunSummary, width: int = 120) -> list[Line]:
     lines += _artefacts(summary)
     lines.append([])
     lines += _verdict(summary)
-    return lines
+    return [part for line in lines for part in wrapped(line, width)]
 
 
 def summary_text(summary: RunSummary, width: int = 120) -> str:
@@ -67,16 +67,6 @@ def print_summary(summary: RunSummary, stream: TextIO) -> None:
 
 def _row(label: str, spans: Line) -> Line:
     return [(f"  {label:<{_LABEL}}", "head"), *spans]
-
-
-def _dotted(*parts: str | Span) -> Line:
-    """Parts with a dot between them."""
-    spans: Line = []
-    for part in parts:
-        if spans:
-            spans.append((" · ", "dim"))
-        spans.append((part, "") if isinstance(part, str) else part)
-    return spans
 
 
 def _title(summary: RunSummary) -> Line:
@@ -107,14 +97,14 @@ def _calls(summary: RunSummary) -> Line:
     parts.append(f"at most {count(uac.peak)} at once")
     if uac.current:
         parts.append((f"{count(uac.current)} still open", "warn"))
-    return _row("Calls", _dotted(*parts))
+    return _row("Calls", dotted(*parts))
 
 
 def _rate(summary: RunSummary) -> Line:
     if summary.users is not None:
         return _row(
             "Rate",
-            _dotted(
+            dotted(
                 f"{plural(summary.users, 'user')} kept calling", f"{rate(summary.achieved_rate_cps)} calls/s came of it"
             ),
         )
@@ -122,7 +112,7 @@ def _rate(summary: RunSummary) -> Line:
     share = rate_share(summary)
     return _row(
         "Rate",
-        _dotted(
+        dotted(
             (f"{rate(summary.achieved_rate_cps)} calls/s achieved", "" if held else "warn"),
             f"{rate(summary.wanted_rate_cps)} calls/s wanted ({share})",
             f"{duration_s(summary.generating_s)} of starting calls",
@@ -154,21 +144,20 @@ def _scenarios(summary: RunSummary) -> Iterator[Line]:
         yield [(f"  and {len(summary.scenarios) - MAX_SCENARIOS} more, in the JSON", "dim")]
 
 
-def _times(summary: RunSummary) -> Iterator[Line]:
+def _times(summary: RunSummary, width: int) -> Iterator[Line]:
     rows = time_rows(summary.uac)
     if not rows:
         return
     yield []
     names = max(len(row.name) for row in rows)
-    head = "".join(f"{f'p{percentile}':>13}" for percentile in PERCENTILES)
-    yield [(f"  {'Time':<{max(_LABEL, names + 2)}}{head}{'max':>13}{'mean':>13}{'count':>10}", "head")]
+    head = "".join(f"{f'p{percentile}':>11}" for percentile in PERCENTILES)
+    yield [(f"  {'Time':<{max(_LABEL, names + 2)}}{head}{'max':>11}{'mean':>11}{'count':>10}", "head")]
     for row in rows:
         cells = [*row.percentiles_ms(), milliseconds(row.histogram.maximum), milliseconds(row.histogram.mean)]
-        text = "".join(f"{duration_ms(cell):>13}" for cell in cells)
-        yield [
-            (f"  {row.name:<{max(_LABEL, names + 2)}}{text}{count(row.histogram.count):>10}", ""),
-            (f"   {row.what}", "dim"),
-        ]
+        text = "".join(f"{duration_ms(cell):>11}" for cell in cells)
+        numbers = f"  {row.name:<{max(_LABEL, names + 2)}}{text}{count(row.histogram.count):>9}"
+        what = f"   {row.what}"
+        yield [(numbers, ""), (what if len(numbers) + len(what) <= width else "", "dim")]
     yield []
 
 
@@ -183,11 +172,11 @@ def _signalling(summary: RunSummary) -> Iterator[Line]:
         parts.append((plural(uac.dead_call, "message for an ended call", "messages for ended calls"), "warn"))
     if uac.auto_answered:
         parts.append(f"{count(uac.auto_answered)} answered automatically")
-    yield _row("Signalling", _dotted(*parts))
+    yield _row("Signalling", dotted(*parts))
     if uas is not None:
         yield _row(
             "Callee side",
-            _dotted(
+            dotted(
                 f"{plural(uas.created, 'call')} arrived",
                 f"{count(uas.successful)} passed",
                 (f"{count(uas.failed)} failed", "bad" if uas.failed else ""),
@@ -223,7 +212,7 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
             sent.append((f"{count(number)} {what}", "bad"))
     if media.scheduling:
         sent.append(SCHEDULING.get(media.scheduling, media.scheduling))
-    yield _row("RTP sent", _dotted(*sent))
+    yield _row("RTP sent", dotted(*sent))
     for number, what in (
         (media.no_destination, "streams had no usable address in the peer's SDP"),
         (media.refused_ports, "streams had no port to send from"),
@@ -240,7 +229,7 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
         got.append((f"{count(media.duplicates)} duplicate, {count(media.reordered)} out of order", "warn"))
     if media.jitter_us.count:
         got.append(f"jitter {spread_text(media.jitter_us)}")
-    yield _row("RTP received", _dotted(*got))
+    yield _row("RTP received", dotted(*got))
     if summary.calls_silent:
         expecting = count(summary.calls_expecting_media)
         text = f"{count(summary.calls_silent)} of {expecting} calls that expect RTP received none"
@@ -260,7 +249,7 @@ def _sockets(summary: RunSummary) -> Iterator[Line]:
 
 
 def _socket_line(what: str, receive: int, send: int, dropped: int) -> Line:
-    return _dotted(
+    return dotted(
         f"{what} buffers {size(receive)} receive" + (f", {size(send)} send" if send else ""),
         (f"{plural(dropped, 'datagram')} dropped", "bad" if dropped else ""),
     )
@@ -275,7 +264,7 @@ def _generator(summary: RunSummary) -> Line:
         parts.append(f"limit {duration_ms(summary.lateness_limit_ms)}")
     if summary.wall_s > 0 and uac.busy_seconds:
         parts.append(f"CPU {percent(uac.busy_seconds, summary.wall_s)} of a core")
-    return _row("Generator", _dotted(*parts))
+    return _row("Generator", dotted(*parts))
 
 
 def _failures(summary: RunSummary, width: int) -> Iterator[Line]:

@@ -79,6 +79,16 @@ def test_many_files_are_counted_not_listed(summary: RunSummary) -> None:
     assert "s7_stat.csv" not in text
 
 
+def test_rows_fit_the_width_and_go_on_under_their_first_part(summary: RunSummary) -> None:
+    for width in (80, 100, 120):
+        lines = summary_text(summary, width).splitlines()
+        assert max(map(len, lines)) <= width
+    lines = summary_text(summary, 80).splitlines()
+    row = next(index for index, line in enumerate(lines) if line.startswith("  RTP received"))
+    assert lines[row + 1].startswith(" " * 15)
+    assert "jitter p50" in lines[row + 1]
+
+
 def test_users_are_told_instead_of_a_rate(summary: RunSummary) -> None:
     summary.users = 50
     assert "50 users kept calling" in summary_text(summary)
