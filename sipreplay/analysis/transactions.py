@@ -17,27 +17,23 @@ _NEAR = 16
 class Exchange:
     """One transaction between two neighbours. `request` is None when the capture holds only answers."""
 
-    __slots__ = ("branch", "cseq", "destination", "messages", "method", "request", "source")
+    __slots__ = ("branch", "cseq", "destination", "from_tag", "messages", "method", "request", "source", "to_tag")
 
-    def __init__(self, branch: str, cseq: int, method: str, source: Address, destination: Address) -> None:
+    def __init__(
+        self, branch: str, cseq: int, method: str, source: Address, destination: Address, from_tag: str
+    ) -> None:
         self.branch = branch
         self.cseq = cseq
         self.method = method
         self.source = source
         """Where the request comes from."""
         self.destination = destination
+        self.from_tag = from_tag
+        """The From tag, which request and responses share."""
+        self.to_tag = ""
+        """The To tag of the request: "" says that it is outside a dialog (or was not captured)."""
         self.request: CapturedMessage | None = None
         self.messages: list[CapturedMessage] = []
-
-    @property
-    def from_tag(self) -> str:
-        """The From tag, which request and responses share."""
-        return self.messages[0].message.from_tag
-
-    @property
-    def to_tag(self) -> str:
-        """The To tag of the request: "" says that it is outside a dialog (or was not captured)."""
-        return self.request.message.to_tag if self.request is not None else ""
 
     def responses(self) -> Iterator[CapturedMessage]:
         """Responses to the request itself (not to its CANCEL), first sights only."""
@@ -84,13 +80,14 @@ def group_exchanges(messages: Iterable[CapturedMessage]) -> list[Exchange]:
                 near = known[-_NEAR:]
                 exchange = next((x for x in near if _host_pair(x.source, x.destination) == hosts), near[0])
             else:
-                exchange = Exchange(branch, cseq, key[2], *here)
+                exchange = Exchange(branch, cseq, key[2], *here, message.from_tag)
                 exchanges.append(exchange)
                 known.append(exchange)
             exact[(*key, *here)] = exchange
         exchange.messages.append(captured)
         if is_request and exchange.request is None and message.method == exchange.method:
             exchange.request = captured
+            exchange.to_tag = message.to_tag
     return exchanges
 
 
