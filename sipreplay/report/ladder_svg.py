@@ -97,7 +97,7 @@ def ladder_svg(ladder: Ladder, *, raw: bool = True) -> str:
 
 def _spacing(ladder: Ladder) -> int:
     """Wide enough for most labels and details between neighbours, within reason."""
-    longest = 0.0
+    longest = max((len(column.label) * 7.3 + 34 for column in ladder.columns), default=0.0)
     for row in ladder.rows:
         hops = max(abs(row.source - row.destination), 1)
         text = max(len(row.detail) * 0.93, len(row.label) + len(row.cseq) + 4)
@@ -116,7 +116,7 @@ def _head(column: Column, x: int, spacing: int) -> str:
     room = int(wide / CHARACTER) - 2
     below = ", ".join(part for part in (column.role, column.agent) if part)
     tip = escape("\n".join([*map(str, column.addresses), column.role, column.agent]).strip())
-    name = escape(clip(column.label, room))
+    name = escape(clip(column.label, int((wide - 10) / 7.3)))
     y = 26 if below else 33
     second = f'<text class="t" x="{x}" y="42" text-anchor="middle">{escape(clip(below, room))}</text>' if below else ""
     return (

@@ -60,7 +60,7 @@ def notes_of(message: Message) -> list[str]:
         notes.append("with credentials")
     for header in ("Refer-To", "Replaces", "Reason"):
         value = message.get(header)
-        if value and not (header == "Reason" and message.status):
+        if value:
             notes.append(f"{header}: {clip(printable(value.strip()), 60)}")
     content_type = (message.get("Content-Type") or "").lower()
     if message.is_request and message.method == "INFO" and "dtmf" in content_type:
