@@ -192,6 +192,14 @@ class Engine(Context):
                 return
         self.process(call, data, now)
 
+    def connection_lost(self, address: Address, now: float) -> None:
+        """The stream to `address` is gone: its calls fail, but for those that only wait out their end."""
+        for call in [call for call in self.calls.values() if call.state == ALIVE and call.address == address]:
+            if call.index < self.end and self.steps[call.index].timewait:
+                lifecycle.finish(self, call, now)
+            else:
+                lifecycle.fail(self, call, now, "TcpClosed", "the peer closed the connection", release=False)
+
     # Inside a call.
 
     def process(self, call: Call, data: bytes, now: float) -> None:

@@ -5,6 +5,7 @@ Owns sockets, clock and garbage collector settings; knows nothing of what is ins
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import select
 import signal
@@ -21,6 +22,7 @@ from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.endpoint import endpoint_of
 from sipreplay.engine.engine import Engine
 from sipreplay.engine.failure import FatalError
+from sipreplay.engine.link import Link, open_link
 from sipreplay.engine.program import compile_program
 from sipreplay.engine.rate import NEVER
 from sipreplay.engine.trace import Traces
@@ -32,13 +34,10 @@ from sipreplay.scenario.model import Scenario
 from sipreplay.scenario.reader import read_scenario
 from sipreplay.stats.calls import CallStatistics
 
-DRAIN = 1000
-"""Datagrams taken in one turn, before timers get theirs."""
 STARTS = 64
 """Calls started in one turn."""
 START_GRID_S = 0.001
 """Calls that become due within a millisecond start together: each wake-up of a sleeping peer costs both sides 10 us."""
-LARGEST = 65536
 IDLE_S = 0.25
 
 
@@ -112,8 +111,8 @@ def run_engine(
     """
     scenario = load_scenario(config)
     injections = load_injections(config)
-    if config.transport not in ("UDP",):
-        raise UsageError(f"transport {config.transport} is not supported by the engine yet; use UDP")
+    if config.transport not in ("UDP", "TCP"):
+        raise UsageError(f"transport {config.transport} is not supported by the engine; use UDP or TCP")
     if scenario.is_client and config.remote is None:
         raise UsageError("this scenario places calls: a remote host is needed")
     remote_ip = ""
@@ -123,13 +122,14 @@ def run_engine(
             raise UsageError(
                 f"local address {config.local_ip} and remote address {remote_ip} are not of one IP version"
             )
-    with transport.open_udp(config) as sock:
-        loop = _Loop(config, scenario, injections, media, sock, remote_ip, control, on_snapshot, snapshot_interval_s)
+    remote = (remote_ip, config.remote[1]) if config.remote is not None else None
+    with contextlib.closing(open_link(config, remote, client=scenario.is_client)) as link:
+        loop = _Loop(config, scenario, injections, media, link, remote_ip, control, on_snapshot, snapshot_interval_s)
         return loop.run(on_ready, hold)
 
 
 class _Loop:
-    """One engine on one UDP socket."""
+    """One engine on one link."""
 
     def __init__(
         self,
@@ -137,19 +137,18 @@ class _Loop:
         scenario: Scenario,
         injections: list[InjectionFile],
         media: MediaPort | None,
-        sock: socket.socket,
+        link: Link,
         remote_ip: str,
         control: socket.socket | None,
         on_snapshot: Callable[[CallStatistics], None] | None,
         snapshot_interval_s: float,
     ) -> None:
         self.config = config
-        self.sock = sock
+        self.link = link
         self.control = control
         self.on_snapshot = on_snapshot
         self.snapshot_interval_s = snapshot_interval_s
-        name = sock.getsockname()
-        self.address: tuple[str, int] = (str(name[0]), int(name[1]))
+        self.address = link.address
         endpoint = endpoint_of(config, self.address[1], remote_ip)
         chosen = media or NoMedia(config.media_port)
         self.program = compile_program(scenario, config, endpoint, media=chosen, injections=injections)
@@ -159,7 +158,7 @@ class _Loop:
             self.program,
             config,
             endpoint,
-            self.traces.sending(sock.sendto),
+            self.traces.sending(link.send),
             Random(seed) if seed is not None else Random(),
             media=chosen,
             injections=injections,
@@ -177,8 +176,6 @@ class _Loop:
 
     def run(self, on_ready: Callable[[tuple[str, int]], None] | None, hold: bool) -> EngineResult:
         """Get ready, wait for `go` if held, play to the end."""
-        totals = self.engine.totals
-        totals.receive_buffer, totals.send_buffer = transport.granted_buffers(self.sock)
         was_enabled = gc.isenabled()
         gc.collect()
         gc.freeze()
@@ -186,7 +183,7 @@ class _Loop:
         poll = select.epoll()
         previous = signal.signal(signal.SIGTERM, self._terminated) if _in_main_thread() else None
         try:
-            poll.register(self.sock, select.EPOLLIN)
+            self.link.begin(poll, self.receive, self.engine.connection_lost, client=self.program.client)
             if self.control is not None:
                 self.control.setblocking(False)
                 poll.register(self.control, select.EPOLLIN)
@@ -196,9 +193,11 @@ class _Loop:
                     self.control.setblocking(False)
             self._held = hold and self.control is not None
             while self._held and not self.engine.stopping:
-                for fd, _ in poll.poll(IDLE_S):
-                    if fd != self.sock.fileno():
+                for fd, events in poll.poll(IDLE_S):
+                    if self.control is not None and fd == self.control.fileno():
                         self._command(poll)
+                    else:
+                        self.link.handle(fd, events)
             self.engine.start(time.monotonic())
             self._turns(poll)
         except FatalError as error:
@@ -215,7 +214,7 @@ class _Loop:
 
     def _statistics(self) -> CallStatistics:
         statistics = self.engine.statistics
-        statistics.datagrams_dropped = transport.dropped_datagrams(self.sock)
+        self.link.account(statistics)
         statistics.busy_seconds = time.process_time()
         return statistics
 
@@ -223,8 +222,8 @@ class _Loop:
         """Drain, act, wait, until all is over."""
         engine = self.engine
         monotonic = time.monotonic
-        sock_fd = self.sock.fileno()
-        drain = self._drain_client if self.program.client else self._drain_server
+        handle = self.link.handle
+        control_fd = self.control.fileno() if self.control is not None else -1
         next_snapshot = monotonic() + self.snapshot_interval_s if self.on_snapshot is not None else NEVER
         next_starts = 0.0
         while True:
@@ -250,32 +249,15 @@ class _Loop:
                     self.reason = "timeout"
                 return
             wait = min(max(due - now, 0.0), IDLE_S)
-            for fd, _ in poll.poll(wait):
-                if fd == sock_fd:
-                    drain()
-                else:
+            for fd, events in poll.poll(wait):
+                if fd == control_fd:
                     self._command(poll)
+                else:
+                    handle(fd, events)
+            self.link.settle()
             if self._gone:
                 self._gone = False
                 self._abort()
-
-    def _drain_client(self) -> None:
-        """Where a datagram comes from does not matter to a client, and telling it costs time."""
-        receive, take, monotonic = self.receive, self.sock.recv, time.monotonic
-        try:
-            for _ in range(DRAIN):
-                receive(take(LARGEST), None, monotonic())
-        except BlockingIOError:
-            pass
-
-    def _drain_server(self) -> None:
-        receive, take, monotonic = self.receive, self.sock.recvfrom, time.monotonic
-        try:
-            for _ in range(DRAIN):
-                data, address = take(LARGEST)
-                receive(data, address[:2], monotonic())
-        except BlockingIOError:
-            pass
 
     def _terminated(self, signum: int, frame: object) -> None:
         """SIGTERM: the same as an end of file on the control pipe. Acts between two turns."""

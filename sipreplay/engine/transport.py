@@ -82,6 +82,33 @@ def _bind_text(config: EngineConfig, port: int, error: OSError) -> str:
     return f"cannot open {place}: {error.strerror}"
 
 
+def address_of(sock: socket.socket) -> tuple[str, int]:
+    """The bound address."""
+    name = sock.getsockname()
+    return str(name[0]), int(name[1])
+
+
+def connect(config: EngineConfig, remote: tuple[str, int], timeout_s: float) -> socket.socket:
+    """A TCP connection from the local address, non-blocking once it stands. Raises TransportError."""
+    sock = socket.socket(family_of(remote[0]), socket.SOCK_STREAM)
+    try:
+        sock.bind((config.local_ip.strip("[]"), 0))
+        sock.settimeout(timeout_s)
+        sock.connect(remote)
+        stream_options(sock)
+    except OSError as error:
+        sock.close()
+        reason = "no answer" if isinstance(error, TimeoutError) else error.strerror
+        raise TransportError(f"cannot connect to {remote[0]}:{remote[1]} over TCP: {reason}") from None
+    return sock
+
+
+def stream_options(sock: socket.socket) -> None:
+    """Non-blocking, and no waiting for more to send."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 def granted_buffers(sock: socket.socket) -> tuple[int, int]:
     """Receive and send buffer that the system granted, in bytes (Linux reports twice what it was asked for)."""
     return (

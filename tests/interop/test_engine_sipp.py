@@ -24,11 +24,20 @@ def free_port(ip: str, kind: int = socket.SOCK_DGRAM) -> int:
 
 
 @pytest.mark.interop("sipp")
-def test_engine_calls_sipp(tmp_path: Path) -> None:
-    port = free_port(PEER)
-    with sipp_uas(tmp_path, "uas", PEER, port, "-m", str(CALLS)) as peer:
+@pytest.mark.parametrize(("transport", "mode"), [("UDP", "u1"), ("TCP", "t1")])
+def test_engine_calls_sipp(tmp_path: Path, transport: str, mode: str) -> None:
+    port = free_port(PEER, socket.SOCK_STREAM if transport == "TCP" else socket.SOCK_DGRAM)
+    with sipp_uas(tmp_path, "uas", PEER, port, "-m", str(CALLS), transport=mode) as peer:
         config = EngineConfig(
-            scenario="uac", builtin=True, local_ip=IP, local_port=0, remote=(PEER, port), rate_cps=RATE, calls=CALLS, limit=0
+            scenario="uac",
+            builtin=True,
+            local_ip=IP,
+            local_port=0,
+            remote=(PEER, port),
+            rate_cps=RATE,
+            calls=CALLS,
+            limit=0,
+            transport=transport,
         )
         with EngineProcess(config) as engine:
             result = engine.result(60)
@@ -40,12 +49,13 @@ def test_engine_calls_sipp(tmp_path: Path) -> None:
 
 
 @pytest.mark.interop("sipp")
-def test_sipp_calls_engine(tmp_path: Path) -> None:
-    config = EngineConfig(scenario="uas", builtin=True, local_ip=IP, local_port=0, calls=CALLS)
+@pytest.mark.parametrize(("transport", "mode"), [("UDP", "u1"), ("TCP", "t1")])
+def test_sipp_calls_engine(tmp_path: Path, transport: str, mode: str) -> None:
+    config = EngineConfig(scenario="uas", builtin=True, local_ip=IP, local_port=0, calls=CALLS, transport=transport)
     with EngineProcess(config) as engine:
         ip, port = engine.wait_ready()
         options = ("-r", str(RATE), "-m", str(CALLS))
-        with sipp_uac(tmp_path, "uac", PEER, free_port(PEER), f"{ip}:{port}", *options) as peer:
+        with sipp_uac(tmp_path, "uac", PEER, free_port(PEER), f"{ip}:{port}", *options, transport=mode) as peer:
             finished = peer.wait(60)
         result = engine.result(30)
     assert finished.exit_code == 0, finished.explain()

@@ -1,0 +1,101 @@
+"""What carries an engine's messages: one UDP socket, drained whenever it is readable. (`streams` is the same for TCP.)"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from sipreplay.engine import transport
+from sipreplay.engine.call import Address
+from sipreplay.engine.config import EngineConfig
+from sipreplay.stats.calls import CallStatistics
+
+DRAIN = 1000
+"""Datagrams taken in one turn, before timers get theirs."""
+LARGEST = 65536
+
+Receive = Callable[[bytes, Address | None, float], None]
+Lost = Callable[[Address, float], None]
+
+
+class Link(Protocol):
+    """The way of messages in and out of an engine. Closing it closes every socket."""
+
+    address: Address
+    """Where it listens."""
+
+    def send(self, data: bytes, address: Address) -> object:
+        """Send one message. Raises BlockingIOError if there is no room now, OSError if it cannot be sent."""
+
+    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
+        """Register with `poll` and hand what comes to `receive`, and addresses whose connection is gone to `lost`."""
+
+    def handle(self, fd: int, events: int) -> None:
+        """What epoll said about a socket."""
+
+    def settle(self) -> None:
+        """Once a turn: tell of connections that were lost while sending."""
+
+    def account(self, statistics: CallStatistics) -> None:
+        """Fill in what the sockets know: buffers and drops."""
+
+    def close(self) -> None:
+        """Close all."""
+
+
+class UdpLink:
+    """One unconnected UDP socket. Raises TransportError if it cannot be opened."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._socket = transport.open_udp(config)
+        self.address: Address = transport.address_of(self._socket)
+        self.send: Callable[[bytes, Address], object] = self._socket.sendto
+        self._receive: Receive | None = None
+        self._client = False
+
+    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
+        """Register with `poll`; a UDP link loses no connection."""
+        self._receive = receive
+        self._client = client
+        poll.register(self._socket, select.EPOLLIN)
+
+    def handle(self, fd: int, events: int) -> None:
+        """Drain the socket. One clock reading a datagram, so that a full buffer does not blur response times."""
+        receive, monotonic = self._receive, time.monotonic
+        assert receive is not None
+        try:
+            if self._client:
+                # Where a datagram comes from does not matter to a client, and asking costs time.
+                take = self._socket.recv
+                for _ in range(DRAIN):
+                    receive(take(LARGEST), None, monotonic())
+            else:
+                take_from = self._socket.recvfrom
+                for _ in range(DRAIN):
+                    data, address = take_from(LARGEST)
+                    receive(data, address[:2], monotonic())
+        except BlockingIOError:
+            pass
+
+    def settle(self) -> None:
+        """There are no connections."""
+
+    def account(self, statistics: CallStatistics) -> None:
+        """Buffers granted, datagrams dropped."""
+        statistics.receive_buffer, statistics.send_buffer = transport.granted_buffers(self._socket)
+        statistics.datagrams_dropped = transport.dropped_datagrams(self._socket)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+def open_link(config: EngineConfig, remote: Address | None, *, client: bool) -> Link:
+    """The link of a configuration. Raises TransportError."""
+    if config.transport == "TCP":
+        from sipreplay.engine.streams import StreamLink
+
+        return StreamLink(config, remote if client else None)
+    return UdpLink(config)
