@@ -141,7 +141,7 @@ def announce(announced: Announcements, captured: CapturedMessage) -> None:
         return
     call_id = captured.message.call_id
     for media in description.media:
-        if media.port and media.connection is not None:
+        if media.port and media.connection is not None and "RTP/" in media.proto.upper():
             codecs = {kind: codec[:2] for kind in media.payload_types if (codec := media.codec(kind)) is not None}
             place = captured.capture, captured.packet
             announced.announce(place, _canonical(media.connection.host), media.port, codecs, call_id)

@@ -97,7 +97,7 @@ class PcapRecords:
 
     def missing(self, left: int) -> str:
         """What to say of `left` bytes after the last whole record."""
-        return f"the file ends in the middle of packet {self._next}" if left else ""
+        return "the file ends in the middle of this packet" if left else ""
 
     @property
     def next_packet(self) -> int:

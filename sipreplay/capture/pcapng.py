@@ -96,7 +96,7 @@ class PcapngRecords:
 
     def missing(self, left: int) -> str:
         """What to say of `left` bytes after the last whole block."""
-        return f"the file ends in the middle of the block after packet {self._next - 1}" if left or self._skip else ""
+        return "the file ends in the middle of a block" if left or self._skip else ""
 
     def batch(self, buffer: Bytes, start: int, end: int) -> tuple[list[Batch], int]:
         """The whole packet blocks between two offsets, and the offset of the first block that is not whole.

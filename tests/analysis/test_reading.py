@@ -92,6 +92,13 @@ def test_signalling_over_tcp_in_pieces(write):
     assert [m.data for m in analysis.messages] == [INVITE, ACK]
 
 
+def test_fax_over_udptl_is_no_rtp(write):
+    fax = "m=image {port} udptl t38\r\n"
+    packets = [(0.0, there(message("INVITE sip:b@example.com SIP/2.0", body=sdp(CALLER, 4000, fax))))]
+    packets += [(1.0 + n, udp(b"\x80\x01" + bytes([n]) * 30, CALLEE, CALLER, (4002, 4000), ident=n)) for n in range(4)]
+    assert analyse([write(packets)]).streams == []
+
+
 def test_missing_tcp_bytes_cost_one_message_and_are_said(write):
     packets = [(0.0, tcp(b"", 0, 2)), (0.1, tcp(INVITE[:200], 1))]
     packets += [(0.2, tcp(INVITE[300:] + ACK, 301)), (0.3, tcp(BYE, 1 + len(INVITE + ACK)))]
