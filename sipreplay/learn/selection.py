@@ -72,7 +72,7 @@ def choose(analysis: Analysis, options: LearnOptions) -> list[HopDialog]:
             raise UsageError("--number: wants a telephone number or a user part")
         tests.append(lambda d: bool(plain & {_plain(u) for u in (_user(d, "from"), _user(d, "to"), _target_user(d))}))
     if options.filter.strip():
-        tests += [_term(text) for text in re.split(r"\s+and\s+", options.filter.strip())]
+        tests += [_term(text) for text in re.split(r"\s+and\b\s*", options.filter.strip())]
     return [dialog for dialog in analysis.dialogs if all(test(dialog) for test in tests)]
 
 

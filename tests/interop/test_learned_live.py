@@ -71,6 +71,23 @@ def test_the_calling_side_completes_through_kamailio_to_baresip(
     assert (">INVITE <407 >ACK >INVITE" in ladder) == challenged
 
 
+def test_the_calling_side_cancels_a_ringing_softphone(own_captures: Path, tmp_path: Path, loopback: Loopback) -> None:
+    bundle = tmp_path / "bundle"
+    learn([own_captures / "baresip-busy-cancel-callee-bye.pcap"], bundle, LearnOptions(filter="method=CANCEL"))
+    with_columns(bundle / "invite-cancel.csv", callee="bob")
+    proxy, caller = loopback(), loopback()
+    injection = ("-inf", "invite-cancel.csv", "-m", "1")
+    with (
+        recording(tmp_path / "run.pcap", hosts=[caller]) as pcap,
+        kamailio(tmp_path, proxy, password=PASSWORD, challenge_invite=False),
+        Baresip(tmp_path, "bob", registrar=f"{proxy}:5060", password=PASSWORD, answer=False),
+        sipp_uac(bundle, bundle / "invite-cancel-uac.xml", caller, 15062, f"{proxy}:5060", *injection) as uac,
+    ):
+        done = uac.wait()
+        assert done.exit_code == 0, done.explain() + (bundle / "uac.errors.log").read_text()
+    assert rows(pcap, caller) == [">INVITE <180 >CANCEL <200 <487 >ACK"]
+
+
 def test_the_learned_registration_registers_with_kamailio(
     own_captures: Path, tmp_path: Path, loopback: Loopback
 ) -> None:
