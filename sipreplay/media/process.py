@@ -96,7 +96,7 @@ class MediaProcess:
     ) -> ClientDescription:
         """Open ports for one engine at `host`: blocks of four for `calls` calls at a time.
 
-        `calls` 0: only ports named later (`MediaClient.shared`). `least`: be content with so many blocks (default: all).
+        `calls` 0: only ports named later (`MediaClient.shared`). `least`: be content with so few blocks (default: all).
         `media`: how many RTP ports (with their RTCP ports) of each block are opened now; the others are opened when
         they are played from. Without a range: from 10000 up to the kernel's ephemeral ports. `rewrite`: each stream
         gets its own SSRC, sequence and timestamp; else all go out as they are in the file (SIPp). Raises

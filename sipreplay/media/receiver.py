@@ -24,7 +24,7 @@ REST = 2
 """Turns for which a socket is passed over after it was found empty; its buffer holds several."""
 SLICE = 16
 """Sockets a slice of a sweep looks at: little enough to fit between two ticks of the sender."""
-ANALYSE_ROWS = 1024
+ANALYSE_ROWS = 2048
 MAX_DROPOUT = 3000
 """A sequence number further away than this is a new stream under the old SSRC (RFC 3550 appendix A.1)."""
 MAX_STREAMS = 64

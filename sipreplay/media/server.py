@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
 from sipreplay.errors import SipReplayError, TransportError
 from sipreplay.media.calls import CallTable, Client
 from sipreplay.media.commands import FINISH, SIZE, unpack
@@ -29,7 +31,9 @@ from sipreplay.media.results import CallMedia
 from sipreplay.media.scheduling import die_with, quiet_collector, take_class
 from sipreplay.media.sender import TICK_US, Sender
 from sipreplay.media.sockets import need_descriptors
-from sipreplay.media.sources import MediaSource, load_source
+from sipreplay.media.sources import Datagram, MediaSource, build_source, load_source
+from sipreplay.rtp.packet import RtpPacket, build_rtp
+from sipreplay.rtp.quality import QualityState
 
 SETTLE_US = 100_000
 IDLE_US = 100_000
@@ -87,6 +91,7 @@ class MediaServer:
     def run(self) -> None:
         """Serve until stopped, or until the control connection ends."""
         sender, receiver, clock_ns = self._sender, self._receiver, time.monotonic_ns
+        warm_up()
         quiet_collector()
         sweep_us = settle_us = 0
         while self._running:
@@ -268,6 +273,25 @@ class MediaServer:
             writer.writerow(record.row())
 
         self._table.on_record = write
+
+
+def warm_up() -> None:
+    """Play and measure a few packets in memory: numpy's first use takes milliseconds, and no stream waits yet."""
+    now_us = 0
+    sender = Sender(lambda: now_us)
+    datagrams = [Datagram(number * 20_000, 0, build_rtp(RtpPacket(8, False, number, 0, 1, b""))) for number in range(9)]
+    flow = build_source("", "audio", datagrams).flows[0]
+    sender.add(flow)
+    for address in (("", 0), ("", 1)):
+        sender.start(flow, lambda view, _: len(view), address, now_us, (1, 1, 1))
+        sender.begin()
+    for now_us in range(0, 300_000, TICK_US):
+        sender.run(now_us)
+    sender.collect()
+    quality = QualityState(1)
+    for numbers in (np.arange(4), np.array([6, 5, 5, 9])):
+        rows = np.zeros(4, np.int64)
+        quality.update(rows, numbers, numbers * 160, numbers * 20_000_000, rows, rows + 8, rows + 8000)
 
 
 def main(descriptor: int, parent: int) -> None:
