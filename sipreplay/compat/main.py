@@ -24,7 +24,7 @@ from sipreplay.engine.loop import EngineResult, load_injections, load_scenario, 
 from sipreplay.errors import SipReplayError, TransportError, UsageError
 from sipreplay.media.port import MediaPort
 from sipreplay.scenario.builtin import builtin
-from sipreplay.scenario.checks import check_injection, uses_media
+from sipreplay.scenario.checks import check_injection, media_kinds
 from sipreplay.scenario.distributions import percentile_99
 from sipreplay.scenario.model import Pause, Scenario
 from sipreplay.stats.calls import CallStatistics
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 PASSED, FAILED, NOTHING_DONE, HELPED = 0, 1, 97, 99
 PORT_BUSY, FATAL = 254, 255
+SERVER_CALLS = 1000
+"""Media ports of a server, unless -l or -m say less."""
 _CLEAR = "\x1b[2J\x1b[H"
 
 
@@ -63,6 +65,8 @@ def main(arguments: list[str]) -> int:
         return FAILED
     except OSError as error:
         print(f"sipreplay sipp: {error}", file=sys.stderr)
+        return FATAL
+    except KeyboardInterrupt:
         return FATAL
 
 
@@ -145,7 +149,7 @@ def _signals(settings: Settings, run: _Run, control: socket.socket) -> Iterator[
 @contextmanager
 def _media(config: EngineConfig, scenario: Scenario) -> Iterator[tuple[MediaPort | None, MediaProcess | None]]:
     """A media process for a scenario that plays, nothing for others."""
-    if not uses_media(scenario):
+    if not media_kinds(scenario):
         yield None, None
         return
     from sipreplay.media.client import MediaClient
@@ -154,7 +158,11 @@ def _media(config: EngineConfig, scenario: Scenario) -> Iterator[tuple[MediaPort
     host = config.media_ip or config.advertise_ip or config.local_ip
     with MediaProcess() as process:
         description = process.add_client(
-            host, calls=_most_calls(config, scenario), first_port=config.media_port, rewrite=False
+            host,
+            calls=_most_calls(config, scenario),
+            media=len(media_kinds(scenario)),
+            first_port=config.media_port,
+            rewrite=False,
         )
         client = MediaClient(description)
         try:
@@ -164,8 +172,10 @@ def _media(config: EngineConfig, scenario: Scenario) -> Iterator[tuple[MediaPort
 
 
 def _most_calls(config: EngineConfig, scenario: Scenario) -> int:
-    """For how many calls at a time media ports are opened."""
-    limit = config.users or config.limit or default_limit(config, scenario)
+    """For how many calls at a time media ports are opened. A server does not know how many will come."""
+    limit = config.users or config.limit
+    if limit is None:
+        limit = default_limit(config, scenario) if scenario.is_client else SERVER_CALLS
     return max(min(limit, config.calls if config.calls is not None else limit), 1)
 
 

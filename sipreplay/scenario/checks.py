@@ -56,13 +56,14 @@ def check_injection(
                 raise _unknown_file(action.file, named, scenario.file, action.line or element.line)
 
 
-def uses_media(scenario: model.Scenario) -> bool:
-    """Whether some action plays media."""
-    return any(
-        isinstance(action, model.Exec) and action.kind.startswith("play_pcap")
+def media_kinds(scenario: model.Scenario) -> set[str]:
+    """Which media the scenario plays: audio, video, image."""
+    return {
+        action.kind.removeprefix("play_pcap_")
         for element in _all_elements(scenario)
         for action in element.actions
-    )
+        if isinstance(action, model.Exec) and action.kind.startswith("play_pcap_")
+    }
 
 
 def _unknown_file(name: str, named: Mapping[str, InjectionFile], file: str, line: int) -> ScenarioError:

@@ -186,6 +186,8 @@ class _RegEx(ctypes.Structure):
 
 
 _REG_EXTENDED = 1
+_LC_ALL_MASK = 0x1FBF
+"""glibc's; in the C locale every byte is a character, so that `.` matches what is no valid UTF-8 too."""
 
 
 @lru_cache(maxsize=1)
@@ -193,13 +195,28 @@ def _library() -> Any:
     library = ctypes.CDLL(None)
     library.regexec.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int)
     library.regcomp.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int)
+    library.newlocale.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+    library.newlocale.restype = ctypes.c_void_p
+    library.uselocale.argtypes = (ctypes.c_void_p,)
+    library.uselocale.restype = ctypes.c_void_p
     return library
+
+
+@lru_cache(maxsize=1)
+def _c_locale() -> Any:
+    return _library().newlocale(_LC_ALL_MASK, b"C", None)
 
 
 def _regcomp(pattern: str) -> tuple[_RegEx, int]:
     library = _library()
     regex = _RegEx()
-    code = library.regcomp(ctypes.byref(regex), pattern.encode("utf-8", "surrogateescape"), _REG_EXTENDED)
+    locale = _c_locale()
+    before = library.uselocale(locale) if locale else None
+    try:
+        code = library.regcomp(ctypes.byref(regex), pattern.encode("utf-8", "surrogateescape"), _REG_EXTENDED)
+    finally:
+        if before:
+            library.uselocale(before)
     if code:
         text = ctypes.create_string_buffer(200)
         library.regerror(code, ctypes.byref(regex), text, 200)

@@ -4,7 +4,7 @@ import pytest
 
 from sipreplay.errors import UsageError
 from sipreplay.scenario.builtin import MEDIA_FOLDER, builtin, builtin_names, builtin_scenario
-from sipreplay.scenario.checks import uses_media
+from sipreplay.scenario.checks import media_kinds
 from sipreplay.scenario.model import Exec
 from sipreplay.scenario.reader import read_scenario
 
@@ -30,7 +30,7 @@ def test_roles() -> None:
 
 def test_media_of_uac_pcap_comes_with_the_package() -> None:
     scenario = builtin_scenario("uac_pcap")
-    assert uses_media(scenario)
+    assert media_kinds(scenario) == {"audio"}
     for element in scenario.elements:
         for action in element.actions:
             assert isinstance(action, Exec)

@@ -33,6 +33,10 @@ from sipreplay.scenario.posix import SUBJECT_CAP, Posix, compile_posix, translat
         ("(a)?b", b"b", (b"b", None)),
         ("a\\.b", b"axb a.b", (b"a.b",)),
         ("", b"abc", (b"",)),
+        # A byte is a character, valid UTF-8 or not.
+        ("(a|b).*c", b"a\xff\xc3\xa9c", (b"a\xff\xc3\xa9c", b"a")),
+        ("(a|b).c", b"a\xffc", (b"a\xffc", b"a")),
+        ("(é|e)t", b"\xc3\xa9t", (b"\xc3\xa9t", b"\xc3\xa9")),
     ],
 )
 def test_matches_as_posix_says(pattern: str, subject: bytes, groups: tuple[bytes | None, ...] | None) -> None:
@@ -65,7 +69,7 @@ ATOMS = st.sampled_from(["a", "b", "c", ".", "[ab]", "[^a]", "\\w", "(ab?)", "(a
 QUANTIFIED = st.tuples(ATOMS, st.sampled_from(["", "", "*", "?", "+", "{0,2}", "{1,2}"])).map("".join)
 
 
-@given(st.lists(QUANTIFIED, min_size=1, max_size=5).map("".join), st.text("abc\n", max_size=8))
+@given(st.lists(QUANTIFIED, min_size=1, max_size=5).map("".join), st.text("abc\né", max_size=8))
 def test_python_and_the_library_agree_where_python_is_used(pattern: str, subject: str) -> None:
     quick = compile_posix(pattern)
     library = Posix(pattern)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sipreplay.errors import ScenarioError
 from sipreplay.scenario import model
-from sipreplay.scenario.checks import check_injection, uses_media
+from sipreplay.scenario.checks import check_injection, media_kinds
 from sipreplay.scenario.injection import read_injection
 from sipreplay.scenario.keywords import compile_text
 from sipreplay.scenario.reader import read_scenario
@@ -287,8 +287,8 @@ def test_the_comment_directly_before_an_element_is_kept() -> None:
 
 
 def test_media_is_noticed() -> None:
-    assert not uses_media(scenario("<nop/>"))
-    assert uses_media(scenario('<nop><action><exec play_pcap_audio="a.pcap"/></action></nop>'))
+    assert media_kinds(scenario("<nop/>")) == set()
+    assert media_kinds(scenario('<nop><action><exec play_pcap_audio="a.pcap"/></action></nop>')) == {"audio"}
 
 
 def test_keys_are_keywords() -> None:
