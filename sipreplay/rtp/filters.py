@@ -26,16 +26,26 @@ def edges(rows: Int) -> Int:
 def last_before(mask: Bool, starts: Int, segment: Int, *, inclusive: bool = False) -> Int:
     """Index of the last value before each (or itself) in its segment where `mask` holds; -1 where there is none."""
     count = len(mask)
-    index = np.arange(count)
-    marked = index if mask.all() else np.maximum.accumulate(np.where(mask, index, -1))
-    if inclusive:
-        last = marked.copy() if marked is index else marked
-    else:
+    marked = np.maximum.accumulate(np.where(mask, np.arange(count), -1))
+    last = marked
+    if not inclusive:
         last = np.empty(count, np.int64)
         last[1:] = marked[:-1]
         last[0] = -1
     last[last < starts[segment]] = -1
     return last
+
+
+def value_before(values: Float, mask: Bool, starts: Int, segment: Int, carried: Float) -> Float:
+    """For each value the last one before it in its segment where `mask` holds; where there is none, the segment's
+    `carried` (one a segment)."""
+    if mask.all():
+        previous = np.empty(len(values))
+        previous[1:] = values[:-1]
+        previous[starts] = carried
+        return previous
+    before = last_before(mask, starts, segment)
+    return np.where(before >= 0, values[before], carried[segment])
 
 
 def segment_max(column: Float, rows: Int, values: Float) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipreplay.rtp.emodel import mos as mos  # re-exported: quality of a stream is one topic for its users
-from sipreplay.rtp.filters import last_before, running_mean, segment_farthest, segment_max, smoothed
+from sipreplay.rtp.filters import last_before, running_mean, segment_farthest, segment_max, smoothed, value_before
 from sipreplay.rtp.payload_types import COMFORT_NOISE
 
 Int = NDArray[np.int64]
@@ -222,7 +222,7 @@ class _Batch:
         self.number: Int = np.arange(len(self.rows)) + np.repeat(before - self.starts, self.lengths)
         self.is_first = np.zeros(len(self.rows), bool)
         self.is_first[at] = True
-        self.noise = np.isin(self.payload_type, COMFORT_NOISE)
+        self.noise = (self.payload_type == COMFORT_NOISE[0]) | (self.payload_type == COMFORT_NOISE[1])
 
     def _order(self) -> None:
         """Duplicates, late packets and gaps, from sequence numbers extended past 16 bits."""
@@ -331,9 +331,7 @@ class _Batch:
         """Delta, jitter and skew."""
         state, rows, starts = self.state, self.rows, self.starts
         arrival = (self.arrival_ns - np.repeat(state.first_ns[self.touched], self.lengths)) / 1e6
-        before = last_before(self.in_time, starts, self.segment)
-        previous = np.where(before >= 0, arrival[before], state._time_ms[rows])
-        delta = arrival - previous
+        delta = arrival - value_before(arrival, self.in_time, starts, self.segment, state._time_ms[self.touched])
         fresh_noise = np.empty(len(rows), bool)
         fresh_noise[1:] = self.noise[:-1]
         fresh_noise[starts] = state._noise[self.touched]
@@ -343,7 +341,9 @@ class _Batch:
             running_mean(state.mean_delta_ms, state._mean_delta_n, rows[at], delta[at], self.number[at])
             segment_max(state.max_delta_ms, rows[at], delta[at])
         self._jitter(arrival, delta, regular)
-        kept = last_before(self.in_time, starts, self.segment, inclusive=True)[self.ends]
+        kept = self.ends
+        if not self.in_time[kept].all():
+            kept = last_before(self.in_time, starts, self.segment, inclusive=True)[kept]
         some = kept >= 0
         state._time_ms[self.touched[some]] = arrival[kept[some]]
 
@@ -356,10 +356,10 @@ class _Batch:
             return
         nominal = np.zeros(len(rows))
         np.divide(self.ticks * 1000.0, self.clock_rate, out=nominal, where=clocked)
-        before = last_before(clocked | self.is_first, self.starts, self.segment)
-        previous = np.where(before >= 0, nominal[before], state._nominal_ms[rows])[at]
+        carried = state._nominal_ms[self.touched]
+        previous = value_before(nominal, clocked | self.is_first, self.starts, self.segment, carried)
         some, now = rows[at], nominal[at]
-        difference = np.abs(delta[at] - (now - previous))
+        difference = np.abs(delta[at] - (now - previous[at]))
         jitter = smoothed(state.jitter_ms, some, difference)
         skew = now - arrival[at]
         segment_farthest(state.max_skew_ms, some, skew)
