@@ -20,6 +20,7 @@ from sipreplay.stats.calls import CallStatistics
 CONNECT_S = 5.0
 RECONNECT_S = 0.5
 """Longest stop of the loop for a connection that was lost; tried at most once a second."""
+LINGER_S = 0.1
 TAKE = 1 << 16
 UNSENT_LIMIT = 1 << 20
 CONNECTIONS = 10_000
@@ -108,7 +109,9 @@ class StreamLink:
         statistics.receive_buffer, statistics.send_buffer = transport.granted_buffers(self._listener)
 
     def close(self) -> None:
-        """Close all sockets."""
+        """Close all sockets. A peer of ours gets a moment to finish its last call: to it, a close before that is a failure."""
+        if self._remote in self._by_address:
+            time.sleep(LINGER_S)
         self._listener.close()
         for connection in list(self._by_fd.values()):
             connection.sock.close()
