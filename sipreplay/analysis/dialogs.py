@@ -235,9 +235,10 @@ def _depth(hop: _Hop) -> int:
     return depth
 
 
-def _finish(hop: _Hop, group: list[CapturedMessage]) -> HopDialog:
-    members = {id(m) for x in hop.exchanges for m in x.messages}
-    messages = [m for m in group if id(m) in members] if len(members) < len(group) else group
+def _finish(hop: _Hop, places: dict[int, int]) -> HopDialog:
+    """The finished dialog. `places`: id of a message to its place in the order of its Call-ID's messages."""
+    messages = list({id(m): m for x in hop.exchanges for m in x.messages}.values())
+    messages.sort(key=lambda m: places[id(m)])
     final = hop.last_initial.final()
     answered = final.message.to_tag if final else ""
     tags = list(hop.to_tags)
@@ -307,7 +308,8 @@ def build_dialogs(messages: Sequence[CapturedMessage]) -> list[HopDialog]:
             builder.take(exchange)
         if len(builder.hops) > 1:
             _chain(builder.hops)
-        pairs.extend((hop, _finish(hop, group)) for hop in builder.hops)
+        places = {id(captured): number for number, captured in enumerate(group)}
+        pairs.extend((hop, _finish(hop, places)) for hop in builder.hops)
     _link(pairs)
     return [dialog for _, dialog in pairs]
 

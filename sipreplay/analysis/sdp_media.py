@@ -7,6 +7,7 @@ that nobody sends to is an endpoint all the same.
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +24,9 @@ LINGER_S = 32.0
 """
 EARLY_S = 32.0
 """A stream may begin this long before the SDP that announces its destination was seen (early media, clock skew)."""
+
+_NEAR = 64
+"""How many dialogs that used an address before are looked at: all calls of a generator may name the same one."""
 
 _FINISHED = frozenset({"completed", "cancelled", "rejected", "redirected"})
 
@@ -181,6 +185,7 @@ class MediaMap:
         """The first endpoint by RTCP address."""
         self._sides: dict[int, _Sides] = {}
         self._dialogs: dict[int, HopDialog] = {}
+        self._first_hop: dict[tuple[Address, str, bool], MediaEndpoint] = {}
         for dialog in dialogs:
             self._dialogs[dialog.id] = dialog
             sides = self._sides[dialog.id] = _Sides()
@@ -196,6 +201,10 @@ class MediaMap:
         if known and known[-1]._replace(since=0.0) == endpoint._replace(since=0.0):
             return
         known.append(endpoint)
+        key = (endpoint.address, self._dialogs[endpoint.dialog].call_id, endpoint.of_caller)
+        first = self._first_hop.setdefault(key, endpoint)
+        if endpoint.dialog < first.dialog:
+            self._first_hop[key] = endpoint
         self.rtcp.setdefault(endpoint.rtcp, endpoint)
 
     def find(self, source: Address, destination: Address, first: float) -> MediaMatch | None:
@@ -214,20 +223,18 @@ class MediaMap:
         known = self.endpoints.get(address)
         if not known:
             return None
-        chosen: MediaEndpoint | None = None
-        for endpoint in known:
-            dialog = self._dialogs[endpoint.dialog]
-            if dialog.state in _FINISHED and first > dialog.last + LINGER_S:
-                continue
-            if endpoint.since <= first or (chosen is None and endpoint.since - first <= EARLY_S):
-                chosen = endpoint
+        after = bisect_right(known, first, key=lambda e: e.since)
+        before = known[max(0, after - _NEAR) : after]
+        chosen = next((e for e in reversed(before) if not self._is_over(e, first)), None)
+        if chosen is None and after < len(known) and known[after].since - first <= EARLY_S:
+            chosen = known[after]
         if chosen is None:
             return None
-        call_id = self._dialogs[chosen.dialog].call_id
-        return min(
-            (e for e in known if self._dialogs[e.dialog].call_id == call_id and e.of_caller == chosen.of_caller),
-            key=lambda e: e.dialog,
-        )
+        return self._first_hop[(chosen.address, self._dialogs[chosen.dialog].call_id, chosen.of_caller)]
+
+    def _is_over(self, endpoint: MediaEndpoint, now: float) -> bool:
+        dialog = self._dialogs[endpoint.dialog]
+        return dialog.state in _FINISHED and now > dialog.last + LINGER_S
 
     def _match(self, endpoint: MediaEndpoint, from_caller: bool) -> MediaMatch:
         codecs = self._sides[endpoint.dialog].codecs
