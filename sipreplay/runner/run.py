@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from sipreplay import __version__
 from sipreplay.report.live import LiveNumbers, LiveView
-from sipreplay.report.model import RunSummary, ScenarioResult
+from sipreplay.report.model import RunSummary
 from sipreplay.report.summary import print_summary
 from sipreplay.runner.dumps import Dumps
 from sipreplay.runner.options import RunOptions
 from sipreplay.runner.overrides import settled_injection
 from sipreplay.runner.plan import Plan, printed
+from sipreplay.runner.result import summarise
 from sipreplay.runner.session import Outcome, Session
-from sipreplay.stats.calls import CallStatistics, merged
-from sipreplay.verify.verdict import Observed, Verdict, judge
 
 LIVE_MEDIA_TURNS = 10
 """Media totals are asked for every so many turns of the session."""
@@ -104,68 +100,3 @@ def _interrupts(session: Session) -> Iterator[None]:
     finally:
         for number, old in previous.items():
             signal.signal(number, old)
-
-
-def summarise(plan: Plan, options: RunOptions, outcome: Outcome) -> RunSummary:
-    """All that is known of a run, with its verdict."""
-    callers = outcome.callers or outcome.callees
-    uac = merged([p.statistics for p in callers])
-    uas = merged([p.statistics for p in outcome.callees]) if outcome.callers and outcome.callees else None
-    rate = sum(p.side.config.rate_cps for p in outcome.callers if not p.side.config.users)
-    due = uac.created + uac.not_started
-    achieved, kept = (n / uac.generating_s if uac.generating_s else 0.0 for n in (uac.created, due))
-    expecting = sum(p.statistics.successful for p in outcome.callers + outcome.callees if p.side.expects_media)
-    silent = max(0, expecting - outcome.media.calls_receiving) if outcome.media and plan.target is None else 0
-    observed = Observed(
-        uac=uac,
-        uas=uas,
-        wanted_rate_cps=0.0 if len(plan.stages) > 1 else rate,
-        achieved_rate_cps=kept,
-        wanted_calls=plan.wanted_calls,
-        media_lateness=outcome.media.lateness_us if outcome.media else None,
-        calls_silent=silent,
-        interrupted=outcome.interrupted,
-        broken=outcome.broken,
-    )
-    verdict: Verdict = judge(observed, options.limits)
-    return RunSummary(
-        name=plan.name,
-        uac=uac,
-        uas=uas,
-        media=outcome.media,
-        calls_expecting_media=expecting,
-        calls_silent=silent,
-        media_lateness_limit_ms=options.limits.media_lateness_ms,
-        scenarios=_scenarios(plan, outcome),
-        target=printed(plan.target),
-        transport=", ".join(sorted({p.side.config.transport for p in callers})),
-        started=outcome.started,
-        wall_s=outcome.wall_s,
-        generating_s=uac.generating_s,
-        wanted_rate_cps=rate,
-        achieved_rate_cps=achieved,
-        users=options.users,
-        wanted_calls=plan.wanted_calls,
-        limit=options.limit,
-        lateness_limit_ms=options.limits.lateness_ms,
-        verdict=verdict.name,
-        exit_code=int(verdict.exit_code),
-        reasons=list(verdict.reasons),
-        notes=list(plan.notes),
-        command=options.command,
-        tool_version=__version__,
-        host=f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}",
-    )
-
-
-def _scenarios(plan: Plan, outcome: Outcome) -> list[ScenarioResult]:
-    if len(plan.pairs) < 2:
-        return []
-    return [
-        ScenarioResult(p.side.name, p.side.role, _numbers(p.statistics), p.side.config.calls)
-        for p in outcome.callers + outcome.callees
-    ]
-
-
-def _numbers(statistics: CallStatistics) -> CallStatistics:
-    return merged([statistics])
