@@ -1,4 +1,4 @@
-"""Messages to hop-dialogs: (Call-ID, tags, pair of actors), as docs/analysis.md describes.
+"""Messages to hop-dialogs: (Call-ID, tags, pair of actors), as docs/dialogs.md describes.
 
 Owns which transaction belongs to which hop-dialog (digest rounds, registration rounds, requests from the callee,
 requests that go past a proxy), how hops chain, and what addresses each side uses. Never groups messages into
@@ -211,12 +211,13 @@ def _tags_fit(hop: _Hop, exchange: Exchange) -> bool:
 def _chain(hops: Sequence[_Hop]) -> None:
     """Find each hop's upstream: the hop whose top branch stands below this one's in Via."""
     by_branch: dict[str, _Hop] = {}
-    for hop in hops:
-        for exchange in hop.exchanges:
-            if exchange.branch and not exchange.to_tag:
+    opening = [[x for x in hop.exchanges if not x.to_tag or x is hop.first] for hop in hops]
+    for hop, exchanges in zip(hops, opening, strict=True):
+        for exchange in exchanges:
+            if exchange.branch:
                 by_branch.setdefault(exchange.branch, hop)
-    for hop in hops:
-        for exchange in hop.exchanges[:4]:
+    for hop, exchanges in zip(hops, opening, strict=True):
+        for exchange in exchanges[:4]:
             lower = via_branches(exchange.messages[0])[1:]
             upstream = next((by_branch[b] for b in lower if b in by_branch and by_branch[b] is not hop), None)
             if upstream is not None:

@@ -1,7 +1,7 @@
 """What the analysis finds, as values: messages, transactions, hop-dialogs, streams, calls.
 
-Terms and rules are those of RFC 3261 and of docs/analysis.md. Built by the other modules of this room; nothing here
-computes.
+Terms and rules are those of RFC 3261, docs/analysis.md and docs/dialogs.md. Built by the other modules of this room;
+nothing here computes.
 """
 
 from __future__ import annotations

@@ -357,3 +357,12 @@ def test_a_cancel_with_a_branch_of_its_own_stays_with_its_invite() -> None:
     flow.say(B, A, "487 Request Terminated", "1 INVITE", tags=("a", "b"))
     (dialog,) = flow.dialogs()
     assert (dialog.state, ladder_lines(dialog)) == ("cancelled", ["> INVITE", "> CANCEL", "< 487"])
+
+
+def test_hops_of_a_call_whose_beginning_was_not_captured() -> None:
+    flow = Flow()
+    flow.say(A, P, "BYE", "2 BYE", via="b1", tags=("a", "b"))
+    flow.say(P, B, "BYE", "2 BYE", via="p1,b1", tags=("a", "b"))
+    flow.say(B, P, "200 OK", "2 BYE", via="p1,b1", tags=("a", "b"))
+    flow.say(P, A, "200 OK", "2 BYE", via="b1", tags=("a", "b"))
+    assert [(d.kind, d.hop, d.state) for d in flow.dialogs()] == [("bye", 0, "completed"), ("bye", 1, "completed")]
