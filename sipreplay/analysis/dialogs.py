@@ -177,6 +177,12 @@ class _Builder:
                 by_host.append(hop)
         if senders and receivers:
             return list(dict.fromkeys((senders[0], receivers[0])))
+        lower = set(via_branches(exchange.messages[0])[1:])
+        if lower:  # what a hop passed on is not that hop's own
+            passed_on = {id(h) for h in candidates if any(x.branch in lower for x in h.exchanges[-_NEAR:])}
+            candidates, by_host, senders, receivers = (
+                [h for h in found if id(h) not in passed_on] for found in (candidates, by_host, senders, receivers)
+            )
         close = [hop for hop in by_host if hop in senders or hop in receivers] or by_host or senders or receivers
         return close[:1] if close else candidates[:1] if len(candidates) == 1 else []
 
