@@ -76,4 +76,5 @@ def test_text_arrives_as_captured(tmp_path: Path, loopback: Loopback) -> None:
         )
     logs = "".join(path.read_text(errors="replace")[-500:] for path in (bundle / "logs").glob("*.out"))
     assert done.returncode == 0, done.stdout + done.stderr + logs
+    assert len(said(capture)) == 2
     assert said(again) == said(capture)
