@@ -7,24 +7,20 @@ calls.
 
 from __future__ import annotations
 
-import errno
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sipreplay.errors import TransportError
 from sipreplay.media import commands as op
+from sipreplay.media.blocks import BLOCK, Blocks
 from sipreplay.media.commands import Command, socket_address
 from sipreplay.media.lanes import Address
-from sipreplay.media.receiver import PortSocket, Receiver, sender_key
+from sipreplay.media.receiver import Receiver, sender_key
 from sipreplay.media.results import CallMedia, MediaSummary
 from sipreplay.media.sender import Sender
-from sipreplay.media.sockets import granted_buffer, need_descriptors, open_socket
 from sipreplay.media.sources import MediaSource
-
-BLOCK = 4
-"""Ports a call: RTP, RTCP, and the same for a second medium."""
+from sipreplay.media.sweep import PortSocket
 
 
 @dataclass(slots=True, eq=False)
@@ -83,61 +79,22 @@ class CallTable:
         self.summary = MediaSummary()
         self.sources: list[MediaSource] = []
         self.on_record: Callable[[CallMedia], None] | None = None
+        self.blocks = Blocks()
         self._random = random.Random(seed)
         self._retired: list[tuple[Leg, int]] = []
         self._ended: list[tuple[Client, Call]] = []
         self._epoch_ns = time.time_ns() - time.monotonic_ns()
 
-    def reserve(self, client: Client, blocks: int, least: int, first_port: int, last_port: int) -> list[int]:
-        """Bind blocks of ports for a client and return their first ports. Raises TransportError if fewer than `least`.
-
-        A block whose ports are partly in use elsewhere is passed over.
-        """
-        width = 2 * client.media
-        try:
-            need_descriptors(blocks * width)
-        except TransportError:
-            need_descriptors(least * width)
-            blocks = least
-        found: list[int] = []
-        busy = 0
-        for base in range(-(-first_port // BLOCK) * BLOCK, last_port - BLOCK + 2, BLOCK):
-            if len(found) == blocks:
-                break
-            opened: list[PortSocket] = []
-            try:
-                for number in range(base, base + width):
-                    opened.append(self._bind(client, number))
-            except OSError as error:
-                for port in opened:
-                    port.opened.close()
-                    del client.ports[port.number]
-                if _hopeless(error):
-                    raise TransportError(
-                        f"{client.host}: no media port can be opened there: {error.strerror}"
-                    ) from error
-                busy += 1
-                continue
-            found.append(base)
-        if len(found) < least:
-            self.drop_ports(client)
-            raise TransportError(
-                f"{client.host}: {least} calls need {least * BLOCK} media ports, and between {first_port} and "
-                f"{last_port} there are {len(found)} free blocks of {BLOCK} ({busy} are in use): "
-                "give a wider range, or allow fewer calls"
-            )
-        return found
-
     def share(self, client: Client, number: int) -> None:
         """Open a port that all calls of the client use. Raises OSError if it is busy."""
         if number in client.shared_legs:
             return
-        port = client.ports.get(number) or self._bind(client, number)
+        port = client.ports.get(number) or self.blocks.bind(client.ports, client.host, number)
         leg = self.receiver.open(time.time_ns(), client.clocks, shared=True)
         client.shared_legs[number] = leg
         port.shared = True
         self.receiver.attach(port, leg)
-        beside = self._port(client, number + 1)
+        beside = self.blocks.port(client.ports, client.host, number + 1)
         if beside is not None and beside.leg < 0:
             self.receiver.attach(beside, leg)
 
@@ -183,20 +140,14 @@ class CallTable:
         self.summary.queue_overflows += client.overflows
         client.overflows = 0
 
-    def drop_ports(self, client: Client) -> None:
-        """Close the client's sockets."""
-        for port in client.ports.values():
-            port.opened.close()
-        client.ports.clear()
-
     def settle(self) -> None:
         """Bring counters up to date and turn ended calls into records."""
         self._epoch_ns = time.time_ns() - time.monotonic_ns()
         sender = self.sender
         sender.collect()
         for leg, stream in self._retired:
-            leg.sent_packets += int(sender.sent[stream])
-            leg.sent_bytes += int(sender.sent_bytes[stream])
+            leg.sent_packets += int(sender.tally.sent[stream])
+            leg.sent_bytes += int(sender.tally.sent_bytes[stream])
             sender.free(stream)
         self._retired.clear()
         for client, call in self._ended:
@@ -208,12 +159,13 @@ class CallTable:
         self.settle()
         self.sender.collect()
         summary = self.summary
-        totals = self.sender.totals
+        totals, tally = self.sender.totals, self.sender.tally
         summary.streams, summary.active_streams, summary.peak_streams = totals.streams, totals.active, totals.peak
-        summary.sent_packets, summary.sent_bytes, summary.send_errors = totals.packets, totals.bytes, totals.errors
-        summary.lateness_us = self.sender.lateness()
+        summary.sent_packets, summary.sent_bytes, summary.send_errors = tally.packets, tally.bytes, totals.errors
+        summary.lateness_us = tally.lateness()
         summary.stray_datagrams = self.receiver.strays
         summary.open_calls = sum(len({id(call) for call in client.calls.values()}) for client in clients)
+        summary.receive_buffer = self.blocks.least_buffer
         summary.cpu_s = time.process_time()
         out = MediaSummary()
         out.merge(summary)
@@ -222,25 +174,6 @@ class CallTable:
         out.received_packets += packets
         out.received_bytes += size
         return out
-
-    def _bind(self, client: Client, number: int) -> PortSocket:
-        opened = open_socket(client.host, number)
-        port = PortSocket(opened, number, bool(number & 1))
-        client.ports[number] = port
-        granted = granted_buffer(opened)
-        least = self.summary.receive_buffer
-        self.summary.receive_buffer = min(least, granted) if least else granted
-        return port
-
-    def _port(self, client: Client, number: int) -> PortSocket | None:
-        """The socket of a port, opened now if need be; None if it cannot be."""
-        port = client.ports.get(number)
-        if port is None and 0 < number < 65536:
-            try:
-                port = self._bind(client, number)
-            except OSError:
-                return None
-        return port
 
     def _open(self, client: Client, command: Command) -> None:
         base = command.port
@@ -267,7 +200,7 @@ class CallTable:
         if command.source >= len(self.sources):
             return
         number = command.port
-        port = self._port(client, number)
+        port = self.blocks.port(client.ports, client.host, number)
         if port is None:
             self.summary.refused_ports += 1
             return
@@ -305,7 +238,7 @@ class CallTable:
             rewrite = (bits >> 64, bits >> 32 & 0xFFFFFFFF, bits & 0xFFFFFFFF)
             flows = source.rewritten
         for flow in flows:
-            port = self._port(client, leg.port + flow.port_offset)
+            port = self.blocks.port(client.ports, client.host, leg.port + flow.port_offset)
             if port is None or address[1] + flow.port_offset > 65535:
                 self.summary.refused_ports += 1
                 continue
@@ -368,11 +301,6 @@ class CallTable:
         self.summary.count_port(record)
         if self.on_record is not None:
             self.on_record(record)
-
-
-def _hopeless(error: OSError) -> bool:
-    """Whether no other port would do either: the address is not this machine's, or there are no more descriptors."""
-    return error.errno in (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EAFNOSUPPORT)
 
 
 def _beside(address: Address, offset: int) -> Address:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sipreplay.media.results import CallMedia
 from sipreplay.media.sockets import BATCH, Arena, dropped
+from sipreplay.media.sweep import PortSocket, Round
 from sipreplay.rtp.payload_types import STATIC
 from sipreplay.rtp.quality import QualityState
 
@@ -22,8 +22,6 @@ SWEEP_US = 200_000
 RTCP_SWEEP_US = 1_000_000
 REST = 2
 """Turns for which a socket is passed over after it was found empty; its buffer holds several."""
-SLICE = 16
-"""Sockets a slice of a sweep looks at: little enough to fit between two ticks of the sender."""
 ANALYSE_ROWS = 2048
 MAX_DROPOUT = 3000
 """A sequence number further away than this is a new stream under the old SSRC (RFC 3550 appendix A.1)."""
@@ -31,53 +29,6 @@ MAX_STREAMS = 64
 """SSRCs counted apart on one port of a call; what comes under more is counted as other datagrams."""
 _MAX_READS = 64
 _MAX_OPENING_READS = 32
-
-
-@dataclass(slots=True, eq=False)
-class PortSocket:
-    """One bound port."""
-
-    opened: socket.socket
-    number: int
-    rtcp: bool
-    leg: int = -1
-    """Which leg its datagrams count for; -1: no call has the port, and it is not swept."""
-    place: int = -1
-    """In its sweep's list."""
-    dropped_before: int = 0
-    shared: bool = False
-    rest: int = 0
-    """Turns to pass over."""
-    descriptor: int = -1
-
-    def __post_init__(self) -> None:
-        self.descriptor = self.opened.fileno()
-
-
-@dataclass(slots=True, eq=False)
-class _Round:
-    """One sweep: sockets to look at, again and again."""
-
-    interval_us: int
-    ports: list[PortSocket] = field(default_factory=list)
-    at: int = 0
-    since_us: int = 0
-
-    def add(self, port: PortSocket) -> None:
-        port.place = len(self.ports)
-        self.ports.append(port)
-
-    def remove(self, port: PortSocket) -> None:
-        last = self.ports.pop()
-        if last is not port:
-            self.ports[port.place] = last
-            last.place = port.place
-        port.place = -1
-
-    def slice_us(self) -> int:
-        """Time between two slices, so that every socket's turn comes within the interval."""
-        slices = -(-len(self.ports) // SLICE)
-        return self.interval_us // slices if slices else self.interval_us
 
 
 class Receiver:
@@ -100,7 +51,7 @@ class Receiver:
     def __init__(self) -> None:
         self._arena = Arena()
         self._arena_since_us = 0
-        self._rounds = (_Round(SWEEP_US), _Round(RTCP_SWEEP_US))
+        self._rounds = (Round(SWEEP_US), Round(RTCP_SWEEP_US))
         self.since_ns: NDArray[np.int64] = np.zeros(0, np.int64)
         self.packets: NDArray[np.int64] = np.zeros(0, np.int64)
         self.bytes: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -239,7 +190,7 @@ class Receiver:
             self._arena_since_us = now_us
         return next_us
 
-    def _look(self, turn: _Round, count: int) -> None:
+    def _look(self, turn: Round, count: int) -> None:
         ports = turn.ports
         for _ in range(count):
             if turn.at >= len(ports):

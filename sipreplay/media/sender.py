@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sipreplay.media.lanes import FLOW_SPAN_US, Address, Batch, Lane, Send, Shelf, Staging
 from sipreplay.media.sources import Flow
-from sipreplay.stats.histogram import Histogram
+from sipreplay.media.tally import Tally
 
 TICK_US = 1000
 WINDOW = 20
@@ -26,17 +26,15 @@ LEAD = 2
 """Ticks before its window at which a lane is planned."""
 LANE_STREAMS = 512
 _CHUNK = 32
-_LATENESS_US = 1 << 16
 _PHASES = [(7 * number) % WINDOW for number in range(WINDOW)]
 
 
 @dataclass(slots=True)
 class SendTotals:
-    """What all streams sent."""
+    """What became of all streams."""
 
-    packets: int = 0
-    bytes: int = 0
     errors: int = 0
+    """Packets that the kernel refused."""
     streams: int = 0
     """Started."""
     active: int = 0
@@ -49,6 +47,7 @@ class Sender:
     def __init__(self, clock_us: Callable[[], int]) -> None:
         self._clock_us = clock_us
         self.totals = SendTotals()
+        self.tally = Tally()
         self.tick = clock_us() // TICK_US
         """The next tick to run."""
         self._slots: dict[int, list[tuple[Batch, int, int]]] = {}
@@ -67,14 +66,9 @@ class Sender:
         self._ssrc: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self._alive: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._muted: NDArray[np.bool_] = np.zeros(0, np.bool_)
-        self.sent: NDArray[np.int64] = np.zeros(0, np.int64)
-        """Packets a stream sent, as of the last `collect`."""
-        self.sent_bytes: NDArray[np.int64] = np.zeros(0, np.int64)
         self._send_of: list[Send] = []
         self._address_of: list[Address] = []
         self._lane_of: list[Lane | None] = []
-        self._lateness: NDArray[np.int64] = np.zeros(_LATENESS_US, np.int64)
-        self._very_late = Histogram()
 
     def add(self, flow: Flow) -> None:
         """Take a flow's packets. Does nothing if they are here already."""
@@ -107,7 +101,7 @@ class Sender:
         self._key[stream] = shelf.key[flow.first] // FLOW_SPAN_US * FLOW_SPAN_US
         self._sequence[stream], self._ticks[stream], self._ssrc[stream] = rewrite
         self._alive[stream], self._muted[stream] = True, False
-        self.sent[stream] = self.sent_bytes[stream] = 0
+        self.tally.clear(stream)
         self._send_of[stream], self._address_of[stream] = send, address
         lane = self._lane(shelf)
         lane.joining.append(stream)
@@ -205,29 +199,7 @@ class Sender:
         if marks:
             counts, times_us = zip(*marks, strict=True)
             late_us = np.repeat(times_us, counts) - np.concatenate(due_us)
-            self._count(np.concatenate(streams), late_us, np.concatenate(length))
-
-    def _count(self, streams: NDArray[np.int64], late_us: NDArray[np.int64], length: NDArray[np.int64]) -> None:
-        sent = streams >= 0
-        if not sent.all():
-            streams, late_us, length = streams[sent], late_us[sent], length[sent]
-        self.totals.packets += len(streams)
-        self.totals.bytes += int(length.sum())
-        np.add.at(self.sent, streams, 1)
-        np.add.at(self.sent_bytes, streams, length)
-        very = late_us >= _LATENESS_US
-        if very.any():
-            self._very_late.record_all(late_us[very].tolist())
-            late_us = late_us[~very]
-        np.add.at(self._lateness, np.maximum(late_us, 0), 1)
-
-    def lateness(self) -> Histogram:
-        """Microseconds by which each packet left after it was due (before: 0), as of the last `collect`."""
-        out = Histogram()
-        out.merge(self._very_late)
-        for value in np.flatnonzero(self._lateness).tolist():
-            out.record(value, int(self._lateness[value]))
-        return out
+            self.tally.count(np.concatenate(streams), late_us, np.concatenate(length))
 
     def _grow(self) -> int:
         old = self._capacity
@@ -242,13 +214,12 @@ class Sender:
             "_ssrc",
             "_alive",
             "_muted",
-            "sent",
-            "sent_bytes",
         ):
             column = getattr(self, name)
             larger = np.zeros(self._capacity, column.dtype)
             larger[:old] = column
             setattr(self, name, larger)
+        self.tally.grow(self._capacity)
         more = self._capacity - old
         self._send_of.extend([_withdrawn] * more)
         self._address_of.extend([("", 0)] * more)

@@ -245,8 +245,8 @@ class MediaServer:
 
     def _add_client(self, request: dict[str, Any]) -> dict[str, Any]:
         client = Client(len(self._clients), request["host"], request["rewrite"], request["media"])
-        blocks = request["calls"]
-        ports = self._table.reserve(client, blocks, request["least"], *request["range"]) if blocks else []
+        limits = (request["calls"], request["least"], *request["range"])
+        ports = self._table.blocks.reserve(client.ports, client.host, client.media, *limits)
         self._clients.append(client)
         return {"index": client.index, "ports": ports}
 

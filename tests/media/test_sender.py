@@ -61,7 +61,7 @@ def test_packets_leave_on_the_captured_clock_with_their_own_bytes() -> None:
     assert [data for _, data, _ in bench.sent] == [rtp(n) for n in range(6)]
     assert [(t - ORIGIN_US) // 1000 for t, _, _ in bench.sent] == [0, 20, 20, 35, 71, 1000]
     bench.sender.collect()
-    assert (bench.sender.totals.packets, bench.sender.totals.active) == (6, 0)
+    assert (bench.sender.tally.packets, bench.sender.totals.active) == (6, 0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -129,7 +129,7 @@ def test_stop_ends_in_the_same_millisecond() -> None:
     bench.run(200)
     assert len(bench.sent) == before == 31
     bench.sender.collect()
-    assert (bench.sender.sent[stream], bench.sender.totals.packets, bench.sender.totals.active) == (31, 31, 0)
+    assert (bench.sender.tally.sent[stream], bench.sender.tally.packets, bench.sender.totals.active) == (31, 31, 0)
 
 
 def test_retarget_takes_effect_at_once_and_keeps_the_clock() -> None:
@@ -163,8 +163,8 @@ def test_a_refused_packet_is_counted_and_the_next_ones_leave() -> None:
     bench.run(10)
     bench.sender.collect()
     assert len(bench.sent) == 2
-    assert (bench.sender.totals.errors, bench.sender.totals.packets) == (1, 2)
-    assert [int(bench.sender.sent[s]) for s in streams] == [1, 0, 1]
+    assert (bench.sender.totals.errors, bench.sender.tally.packets) == (1, 2)
+    assert [int(bench.sender.tally.sent[s]) for s in streams] == [1, 0, 1]
 
 
 def test_bursts_of_a_video_frame_leave_together_in_order() -> None:
@@ -184,7 +184,7 @@ def test_lateness_is_measured_against_the_due_time() -> None:
     bench.now_us += 300_000
     bench.run(2100)
     bench.sender.collect()
-    late = bench.sender.lateness()
+    late = bench.sender.tally.lateness()
     assert late.count == 100
     assert late.percentile(50) < 1000
     assert 250_000 <= late.maximum <= 300_000
@@ -212,7 +212,7 @@ def test_numbers_of_ended_streams_are_used_again() -> None:
         bench.run((bench.now_us - ORIGIN_US) / 1000 + 50)
         bench.sender.collect()
         for number in numbers:
-            assert bench.sender.sent[number] == 1
+            assert bench.sender.tally.sent[number] == 1
             bench.sender.stop(number)
             bench.sender.free(number)
     assert max(numbers) < 512
