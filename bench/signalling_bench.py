@@ -2,8 +2,8 @@
 
     python bench/signalling_bench.py [--rate 5000] [--calls 25000] [--rounds 3]
 
-The generator is pinned to one core and the answering sipp to another. A process's CPU time is the kernel's account of it; what
-each spends before its first call is measured by a run of one call and subtracted, from both alike.
+The generator is pinned to one core and the answering sipp to another. A process's CPU time is the kernel's account of
+it; what each spends before its first call is measured by a run of one call and subtracted, from both alike.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ import sys
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.loop import run_engine
 port, rate, calls = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-config = EngineConfig(scenario="uac", builtin=True, remote=("127.0.0.1", port), local_port=0, rate_cps=rate, calls=calls, limit=0)
+config = EngineConfig(scenario="uac", builtin=True, remote=("127.0.0.1", port), local_port=0, limit=0)
+config.rate_cps, config.calls = rate, calls
 result = run_engine(config)
 print(result.statistics.successful, result.statistics.failed, result.statistics.retransmissions)
 """
@@ -78,7 +79,8 @@ def cpu_of(command: list[str], core: int, folder: str) -> tuple[float, str]:
     output, errors = process.communicate(timeout=120)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
-        raise SystemExit(f"a run failed (exit {process.returncode}): {' '.join(command[:3])}\n{output[-2000:]}{errors[-500:]}")
+        what = " ".join(command[:3])
+        raise SystemExit(f"a run failed (exit {process.returncode}): {what}\n{output[-2000:]}{errors[-500:]}")
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, output
 
 

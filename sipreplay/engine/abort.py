@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def release(engine: Engine, call: Call, now: float) -> None:
     """Tell the peer of a call we placed that it is over, by what its INVITE has come to.
 
-    No dialog yet: ACK for a failure, CANCEL after a provisional response, ACK and BYE after a 200 that was not acknowledged,
-    nothing if nothing was received. Otherwise BYE.
+    No dialog yet: ACK for a failure, CANCEL after a provisional response, ACK and BYE after a 200 that was not
+    acknowledged, nothing if nothing was received. Otherwise BYE.
     """
     if not engine.client or call.index <= 0:
         return

@@ -1,4 +1,7 @@
-"""[authentication] and <verifyauth>: which challenge, whose credentials, which uri. The digest itself is `sip.digest`'s."""
+"""[authentication] and <verifyauth>: which challenge, whose credentials, which uri.
+
+The digest itself is `sip.digest`'s.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ def credentials(
 ) -> bytes:
     """The whole header line, without its line end, for the challenge that a `<recv auth="true">` kept.
 
-    `message` is what is about to be sent, without that line. Raises CallFailed without a challenge, or for one that cannot be
-    answered.
+    `message` is what is about to be sent, without that line. Raises CallFailed without a challenge, or for one that
+    cannot be answered.
     """
     from sipreplay.engine.render import render
 
@@ -78,7 +81,10 @@ def _challenge(message: bytes) -> digest.Challenge:
 
 
 def verify(message: bytes, username: bytes, password: bytes) -> bool:
-    """Whether the Authorization of a request is that user's. The freshness of the nonce is not looked at, as in SIPp."""
+    """Whether the Authorization of a request is that user's.
+
+    The freshness of the nonce is not looked at, as in SIPp.
+    """
     for value in header_values(message, b"Authorization"):
         try:
             given = digest.parse_credentials(value.decode("utf-8", "surrogateescape"))

@@ -16,7 +16,7 @@ MAXIMUM_EXAMPLES = 200
 
 
 class Samples:
-    """Durations in microseconds on their way into a histogram and, if a scenario asks for it, into bins of milliseconds."""
+    """Durations in microseconds on their way into a histogram and, if a scenario asks for it, bins of milliseconds."""
 
     __slots__ = ("bins", "histogram", "pending")
 
@@ -121,7 +121,10 @@ class Counters:
             statistics.examples[key] = example
 
     def snapshot(self) -> CallStatistics:
-        """The cumulative statistics so far. The object is the engine's own: copy or serialise it before the run goes on."""
+        """The cumulative statistics so far.
+
+        The object is the engine's own: copy or serialise it before the run goes on.
+        """
         statistics = self.statistics
         samples = [self.call_length, self.start_lateness, self.loop_lateness, self.setup_time, self.ring_time]
         for sample in (*samples, *self.response_times):

@@ -1,7 +1,7 @@
 """The engine: plays one program for many calls. Sans-IO: datagrams, the time and randomness come in, datagrams go out.
 
-Owns the calls, the timer wheel and the order of things inside a call (docs: message processing). Opens nothing, never reads a
-clock, and keeps no reference cycles, because it runs with the garbage collector off.
+Owns the calls, the timer wheel and the order of things inside a call (docs: message processing). Opens nothing, never
+reads a clock, and keeps no reference cycles, because it runs with the garbage collector off.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ _CSEQ_LIMIT: Final = 0xFFFFFFFF
 
 
 class Engine(Context):
-    """One scenario, all its calls. Times are seconds of one monotonic clock; `send` may raise BlockingIOError or OSError."""
+    """One scenario, all its calls.
+
+    Times are seconds of one monotonic clock; `send` may raise BlockingIOError or OSError.
+    """
 
     def __init__(
         self,
@@ -149,7 +152,7 @@ class Engine(Context):
         return self.config.calls is None or self.created < self.config.calls
 
     def advance(self, now: float) -> float | None:
-        """Do what is due, but start no call; when something is due next, calls too (a time of the same clock), or None."""
+        """Do what is due, but start no call; when something (a call, too) is due next on the same clock, or None."""
         due = min(self.expire(now), self.next_start(now))
         return None if due == NEVER else due
 

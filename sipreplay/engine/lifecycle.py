@@ -1,4 +1,4 @@
-"""Birth and death of calls: placing, accepting, ending, accounting, and what becomes of messages that belong to no call."""
+"""Birth and death of calls: placing, accepting, ending, accounting, and messages that belong to no call."""
 
 from __future__ import annotations
 

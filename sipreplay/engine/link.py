@@ -1,4 +1,7 @@
-"""What carries an engine's messages: one UDP socket, drained whenever it is readable. (`streams` is the same for TCP.)"""
+"""What carries an engine's messages: one UDP socket, drained whenever it is readable.
+
+(`streams` is the same for TCP.)
+"""
 
 from __future__ import annotations
 

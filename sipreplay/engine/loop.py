@@ -77,7 +77,7 @@ def load_injections(config: EngineConfig) -> list[InjectionFile]:
 
 
 def file_reader(config: EngineConfig) -> Callable[[str], bytes]:
-    """What [file name=...] reads with: files beside the scenario or below the working directory, any with --allow-exec."""
+    """What [file name=...] reads with: files below the scenario's folder or the working one; any with --allow-exec."""
     beside = Path.cwd() if config.builtin else Path(config.scenario).resolve().parent
     roots = (beside, Path.cwd().resolve())
 
@@ -105,9 +105,10 @@ def run_engine(
 ) -> EngineResult:
     """Play a configuration to its end.
 
-    `on_ready` is called with the bound address once the socket listens. `control` takes lines: `stop` (gracefully), `abort`,
-    `rate N`, and `go`, for which a run with `hold` waits; its end of file means that the parent is gone, and aborts, as SIGTERM
-    does. Raises ScenarioError, UsageError and TransportError before the start; what is fatal later is in the result.
+    `on_ready` is called with the bound address once the socket listens. `control` takes lines: `stop` (gracefully),
+    `abort`, `rate N`, and `go`, for which a run with `hold` waits; its end of file means that the parent is gone, and
+    aborts, as SIGTERM does. Raises ScenarioError, UsageError and TransportError before the start; what is fatal later
+    is in the result.
     """
     scenario = load_scenario(config)
     injections = load_injections(config)

@@ -1,8 +1,7 @@
 """Which step takes a received message: SIPp's search, exact and slow. The engine remembers its answers by state.
 
-Forward from the current step as far as steps are optional; then backward, over optional steps that lie directly behind or are
-global, or to an older transaction whose acknowledgement is due again. Pure: looks at steps,
-changes nothing.
+Forward from the current step as far as steps are optional; then backward, over optional steps that lie directly behind
+or are global, or to an older transaction whose acknowledgement is due again. Pure: looks at steps, changes nothing.
 """
 
 from __future__ import annotations

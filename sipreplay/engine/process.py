@@ -1,12 +1,13 @@
 """An engine in a process of its own, and the parent's handle on it.
 
-Over one socket pair: the parent sends what to play and then lines (`go`, `stop`, `abort`, `rate N`); the child sends pickled events.
-Snapshots are cumulative, so one that finds the pipe full is dropped. The child ends with its parent: at end of file it releases its
-calls, and PR_SET_PDEATHSIG tells it even if somebody else holds the pipe.
+Over one socket pair: the parent sends what to play and then lines (`go`, `stop`, `abort`, `rate N`); the child sends
+pickled events. Snapshots are cumulative, so one that finds the pipe full is dropped. The child ends with its parent: at
+end of file it releases its calls, and PR_SET_PDEATHSIG tells it even if somebody else holds the pipe.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pickle
@@ -41,8 +42,8 @@ _ERRORS: dict[str, type[SipReplayError]] = {
 class EngineProcess:
     """One engine process. Start it from a thread that lives as long as the run: the child ends with that thread.
 
-    `media` describes the media process's client for it; None plays no media. With `hold`, the engine listens, says that it is
-    ready, and waits for `go()` before its first call.
+    `media` describes the media process's client for it; None plays no media. With `hold`, the engine listens, says that
+    it is ready, and waits for `go()` before its first call.
     """
 
     def __init__(
@@ -100,8 +101,11 @@ class EngineProcess:
         return self.address
 
     def poll(self) -> list[tuple[str, Any]]:
-        """What happened since the last time, without waiting: ("ready", address), ("snapshot", CallStatistics), ("result",
-        EngineResult), ("error", SipReplayError), ("died", exit code)."""
+        """What happened since the last time, without waiting.
+
+        ("ready", address), ("snapshot", CallStatistics), ("result", EngineResult), ("error", SipReplayError),
+        ("died", exit code).
+        """
         self._read(0.0)
         events, self._events = self._events, []
         return events
@@ -128,7 +132,10 @@ class EngineProcess:
         return not self._ended
 
     def result(self, timeout_s: float | None = None) -> EngineResult:
-        """The final result. Raises what the engine raised, TransportError if it died or takes longer than `timeout_s`."""
+        """The final result.
+
+        Raises what the engine raised, TransportError if it died or takes longer than `timeout_s`.
+        """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while self._result is None:
             if self._error is not None:
@@ -163,10 +170,8 @@ class EngineProcess:
         return "" if code is None else f" (exit code {code})"
 
     def _send(self, data: bytes) -> None:
-        try:
+        with contextlib.suppress(OSError):  # It has ended: reading says how.
             self._socket.sendall(data)
-        except OSError:
-            pass  # It has ended: reading says how.
 
     def _read(self, timeout_s: float) -> None:
         """Take what the child sent."""
@@ -256,10 +261,8 @@ class _Reports:
     def deliver(self, kind: str, value: object) -> None:
         """Send, and wait until it is sent."""
         self._pipe.settimeout(_DELIVERY_S)
-        try:
+        with contextlib.suppress(OSError):  # The parent is gone.
             self._pipe.sendall(self._pending + _frame((kind, value)))
-        except OSError:
-            pass  # The parent is gone.
         self._pending = b""
 
     def _flush(self) -> None:
@@ -285,10 +288,8 @@ def _receive_first(pipe: socket.socket) -> Any:
 
 def _die_with_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent gets the terminal's Ctrl-C and says what to do.
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    except (OSError, AttributeError):
-        pass
 
 
 def _child(pipe: socket.socket) -> int:

@@ -1,7 +1,7 @@
 """When calls are due: an open loop of calls a second, or a number of users. Knows nothing of what a call is.
 
-Due times follow from the start of the run alone, never from how fast calls end, so that a slow generator or a slow peer shows as
-lateness or as calls not started instead of a silently lower rate.
+Due times follow from the start of the run alone, never from how fast calls end, so that a slow generator or a slow peer
+shows as lateness or as calls not started instead of a silently lower rate.
 """
 
 from __future__ import annotations

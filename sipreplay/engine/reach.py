@@ -1,7 +1,11 @@
-"""Which addresses a scenario may send to: what `setdest` asks. The default is loopback and the remote host, nothing else."""
+"""Which addresses a scenario may send to: what `setdest` asks.
+
+The default is loopback and the remote host, nothing else.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 
 from sipreplay.errors import UsageError
@@ -22,10 +26,8 @@ def allowed_networks(texts: list[str], remote_ip: str) -> list[Network]:
         except ValueError:
             raise UsageError(f"--allow-net {text}: not a network such as 192.0.2.0/24") from None
     if remote_ip:
-        try:
+        with contextlib.suppress(ValueError):
             networks.append(ipaddress.ip_network(remote_ip))
-        except ValueError:
-            pass
     return networks
 
 

@@ -5,6 +5,7 @@ Functions on an engine and a call; the state is theirs.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from sipreplay.engine import lifecycle, unexpected
@@ -151,10 +152,8 @@ def retransmit(engine: Engine, call: Call, now: float) -> None:
             engine, call, step, now, "MaxUDPRetrans", f"no answer after {call.retrans_count - 1} retransmissions"
         )
         return
-    try:
+    with contextlib.suppress(OSError):
         engine.send(call.last_sent, call.address)  # type: ignore[arg-type]
-    except OSError:
-        pass
     engine.counters.retransmissions[step.index] += 1
     engine.totals.retransmissions += 1
     call.retrans_delay *= 2
@@ -171,7 +170,7 @@ def receive_timeout(engine: Engine, call: Call, now: float) -> None:
 
 
 def jump_or_fail(engine: Engine, call: Call, step: Step, now: float, reason: str, text: str) -> None:
-    """To the label of `ontimeout`, or the end of the call as failed; a label at the end of the scenario fails as well."""
+    """To the label of `ontimeout`, or the end of the call as failed; a label at the scenario's end fails as well."""
     if 0 <= step.ontimeout < engine.end:
         call.index = step.ontimeout
         call.recv_due = 0.0

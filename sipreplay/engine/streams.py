@@ -109,7 +109,10 @@ class StreamLink:
         statistics.receive_buffer, statistics.send_buffer = transport.granted_buffers(self._listener)
 
     def close(self) -> None:
-        """Close all sockets. A peer of ours gets a moment to finish its last call: to it, a close before that is a failure."""
+        """Close all sockets.
+
+        A peer of ours gets a moment to finish its last call: to it, a close before that is a failure.
+        """
         if self._remote in self._by_address:
             time.sleep(LINGER_S)
         self._listener.close()

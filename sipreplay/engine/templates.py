@@ -1,4 +1,7 @@
-"""Texts to templates: constant keywords become literals, the others slots. A keyword the engine does not know is an error."""
+"""Texts to templates: constant keywords become literals, the others slots.
+
+A keyword the engine does not know is an error.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ class TemplateCompiler:
         }
 
     def compile(self, text: Text, *, index: int | None, in_message: bool, source: str) -> Template:
-        """A template. `index` is the message's place in the scenario, None for texts of actions and default messages."""
+        """A template.
+
+        `index` is the message's place in the scenario, None for texts of actions and default messages.
+        """
         out = _Builder()
         media: list[tuple[str, bool, int]] = []
         for number, part in enumerate(text):

@@ -66,7 +66,8 @@ def _bound(config: EngineConfig, kind: socket.SocketKind) -> socket.socket:
             else:
                 return sock
         raise TransportError(
-            f"no free port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} on {config.local_ip}; choose one with --port"
+            f"no free port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} on {config.local_ip}; "
+            "choose one with --port"
         )
     except BaseException:
         sock.close()

@@ -1,6 +1,7 @@
 """Messages that no step takes: the scenario's own handler, automatic answers, or the end of the call.
 
-Follows SIPp: `_unexp.main` first, then BYE, CANCEL, PING and (if switched on) INFO, NOTIFY, OPTIONS, UPDATE, then the abort.
+Follows SIPp: `_unexp.main` first, then BYE, CANCEL, PING and (if switched on) INFO, NOTIFY, OPTIONS, UPDATE, then the
+abort.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The timer wheel: calls in buckets of one millisecond. A call has at most one entry that counts.
 
-A timer that is cancelled or put off leaves its entry where it is; the entry finds out when its time comes. That makes the usual
-case, a retransmission or a timeout that never happens, cost nothing a second time.
+A timer that is cancelled or put off leaves its entry where it is; the entry finds out when its time comes. That makes
+the usual case, a retransmission or a timeout that never happens, cost nothing a second time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ class Wheel:
             bucket.append(call)
 
     def pop(self) -> list[Call]:
-        """Take out the first bucket: the calls for which this entry is the one that counts. They have none afterwards."""
+        """Take out the first bucket: the calls for which this entry is the one that counts.
+
+        They have none afterwards.
+        """
         key = heappop(self.keys)
         out: list[Call] = []
         for call in self._buckets.pop(key):

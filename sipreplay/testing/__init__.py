@@ -18,7 +18,7 @@ A network connects engines with each other, with delay, loss, copies and disorde
 
     from sipreplay.testing import Network
 
-    network = Network(loss=0.1, seed=7)
+    network = Network(delay_s=0.02, loss=0.01, seed=7)
     uas = network.engine("uas", port=5062)
     uac = network.engine("uac", port=5061, remote=uas, calls=100, rate_cps=50)
     network.run()

@@ -21,12 +21,12 @@ PID = 1
 """The process id that texts print, so that what a test sees does not change from run to run."""
 
 
-def scenario_of(scenario: Scenario | str) -> Scenario:
-    """A scenario as a value, from XML text or the name of a built-in."""
+def scenario_of(scenario: Scenario | str, keys: dict[str, str]) -> Scenario:
+    """A scenario as a value, from XML text or the name of a built-in; `keys` are the values of `[key]`."""
     if isinstance(scenario, Scenario):
         return scenario
     if scenario.lstrip().startswith("<"):
-        return read_scenario(scenario, "scenario.xml")
+        return read_scenario(scenario, "scenario.xml", keys)
     return read_scenario(builtin(scenario), "")
 
 
@@ -42,8 +42,8 @@ def build_engine(
 ) -> Engine:
     """An engine that has not been started.
 
-    `scenario` is a value, XML text, or the name of a built-in; `injections` are files or texts by name; `settings` are fields of
-    `EngineConfig`. One call at 1 call/s unless they say otherwise.
+    `scenario` is a value, XML text, or the name of a built-in; `injections` are files or texts by name; `settings` are
+    fields of `EngineConfig`. One call at 1 call/s unless they say otherwise.
     """
     config = EngineConfig(scenario="test", **{"pid": PID, "local_port": 5060, **settings})
     files = (
@@ -52,7 +52,7 @@ def build_engine(
         else list(injections)
     )
     endpoint = endpoint_of(config, config.local_port or 5060, config.remote[0] if config.remote is not None else "")
-    program = compile_program(scenario_of(scenario), config, endpoint, media=media, injections=files)
+    program = compile_program(scenario_of(scenario, config.keys), config, endpoint, media=media, injections=files)
     seed = config.random_seed if config.random_seed is not None else 1
     return Engine(
         program,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 class VirtualClock:
-    """Implements `sipreplay.clock.Clock`. `start` is any positive number of seconds; `epoch` is the wall time at that moment."""
+    """Implements `sipreplay.clock.Clock`.
+
+    `start` is any positive number of seconds; `epoch` is the wall time at that moment.
+    """
 
     def __init__(self, start: float = 1000.0, epoch: float = 1_767_225_600.0) -> None:
         self._now = start

@@ -34,8 +34,8 @@ class Packet(NamedTuple):
 class Network:
     """Hosts on 127.0.0.1, one engine a port.
 
-    `delay_s` is the way of a datagram; `loss`, `duplication` and `reordering` are probabilities. A reordered datagram comes five
-    delays later, and at least 2 ms.
+    `delay_s` is the way of a datagram; `loss`, `duplication` and `reordering` are probabilities. A reordered datagram
+    comes five delays later, and at least 2 ms.
     """
 
     def __init__(
@@ -96,9 +96,11 @@ class Network:
             heappush(self._flying, (self.clock.now() + delay, self._count, source, destination, data))
 
     def run(self, seconds: float = 3600.0) -> float:
-        """Let everything happen until the engines that place calls are done and nothing flies; how long that took (virtual).
+        """Let everything happen until the engines that place calls are done and nothing flies; how long that took
+        (virtual).
 
-        Servers are stopped gracefully once the callers are done. Raises AssertionError if it takes longer than `seconds`.
+        Servers are stopped gracefully once the callers are done. Raises AssertionError if it takes longer than
+        `seconds`.
         """
         begin = self.clock.now()
         self.start()

@@ -1,7 +1,7 @@
 """A call flow written as a conversation with one engine, played on a virtual clock.
 
-Every line happens at once: `expects` lets time pass until the engine says something, and fails, showing the conversation so far,
-if it says something else or stays silent.
+Every line happens at once: `expects` lets time pass until the engine says something, and fails, showing the
+conversation so far, if it says something else or stays silent.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ class Seen:
 class Playbook:
     """One engine and its peer, which is the test.
 
-    `scenario` is a value, XML text or the name of a built-in; `settings` are fields of EngineConfig, `media`, `injections`. The
-    engine stands on 127.0.0.1:5060, the peer on 127.0.0.1:5070. A client places one call unless `calls` says otherwise.
+    `scenario` is a value, XML text or the name of a built-in; `settings` are fields of EngineConfig, `media`,
+    `injections`. The engine stands on 127.0.0.1:5060, the peer on 127.0.0.1:5070. A client places one call unless
+    `calls` says otherwise.
     """
 
     def __init__(self, scenario: Scenario | str, **settings: Any) -> None:
@@ -101,8 +102,10 @@ class Playbook:
         self.clock.jump(end)
         self._settle()
 
-    def ended(self, *, successful: int = 0, failed: int = 0, reason: str = "", within_s: float = 120.0) -> CallStatistics:
-        """All calls are over, nothing is left unsaid, and so many succeeded and failed (for `reason`, a column of SIPp's)."""
+    def ended(
+        self, *, successful: int = 0, failed: int = 0, reason: str = "", within_s: float = 120.0
+    ) -> CallStatistics:
+        """All calls are over, nothing is left unsaid, so many succeeded and failed (`reason`: a column of SIPp's)."""
         end = self.clock.now() + within_s
         while not self.engine.done(self.clock.now()) and not self._heard and self._jump(end):
             pass
@@ -133,7 +136,13 @@ class Playbook:
         self.sends(self._last_sent)
 
     def replies(
-        self, status: str, *, to: Seen | None = None, tag: str = "peer", headers: dict[str, str] | None = None, body: str = ""
+        self,
+        status: str,
+        *,
+        to: Seen | None = None,
+        tag: str = "peer",
+        headers: dict[str, str] | None = None,
+        body: str = "",
     ) -> None:
         """Answer a request of the engine (the last one, ACK apart): `replies("180 Ringing")`."""
         request = to or self._last_request
@@ -224,7 +233,10 @@ class Playbook:
         return data.partition(b"\r\n")[0].decode("utf-8", "replace")
 
     def _error(self, text: str) -> PlaybookError:
-        rest = [f"{seen.time - self.begin:9.3f} engine -> {self._line(seen.data)}   (not expected yet)" for seen in self._heard]
+        rest = [
+            f"{seen.time - self.begin:9.3f} engine -> {self._line(seen.data)}   (not expected yet)"
+            for seen in self._heard
+        ]
         return PlaybookError("\n".join([text, "The conversation:", *self._log, *rest]))
 
 

@@ -283,4 +283,4 @@ def test_a_good_network_sees_no_retransmission() -> None:
     network.run()
     assert (uac.statistics.successful, uac.statistics.retransmissions) == (500, 0)
     assert (uas.statistics.successful, uas.statistics.retransmissions) == (500, 0)
-    assert network.words()[:7] == ["INVITE", "180", "200", "ACK"] + network.words()[4:7]
+    assert network.words()[:7] == ["INVITE", "180", "200", "ACK", *network.words()[4:7]]

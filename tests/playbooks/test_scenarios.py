@@ -17,7 +17,13 @@ Contact: <sip:me@[local_ip]:[local_port]>"""
 
 
 def request(method: str, extra: str = "", attributes: str = "", uri: str = "sip:you@[remote_ip]:[remote_port]") -> str:
-    lines = [f"{method} {uri} SIP/2.0", HEAD, f"CSeq: [cseq] {method}", *([extra] if extra else []), "Content-Length: 0"]
+    lines = [
+        f"{method} {uri} SIP/2.0",
+        HEAD,
+        f"CSeq: [cseq] {method}",
+        *([extra] if extra else []),
+        "Content-Length: 0",
+    ]
     return f"<send {attributes}><![CDATA[\n" + "\n".join(lines) + "\n\n]]></send>"
 
 
@@ -45,7 +51,9 @@ ACK = request("ACK")
 
 def test_cseq_counts_requests_but_not_ack() -> None:
     play = Playbook(
-        scenario(request("INVITE"), '<recv response="200"/>', ACK, request("INFO"), '<recv response="200"/>', request("BYE"))
+        scenario(
+            request("INVITE"), '<recv response="200"/>', ACK, request("INFO"), '<recv response="200"/>', request("BYE")
+        )
     )
     assert play.expects("INVITE").header("CSeq") == "1 INVITE"
     play.replies("200 OK")
@@ -151,7 +159,10 @@ def test_without_record_route_the_routes_line_vanishes() -> None:
 
 
 def test_a_vanished_last_header_leaves_the_empty_line_before_the_body() -> None:
-    text = "SIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\nContent-Length: [len]\n[last_Route:]\n\nbody\n"
+    text = (
+        "SIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n"
+        "Content-Length: [len]\n[last_Route:]\n\nbody\n"
+    )
     play = Playbook(scenario('<recv request="MESSAGE"/>', f"<send><![CDATA[\n{text}]]></send>"))
     play.requests("MESSAGE")
     ok = play.expects("200")
@@ -203,7 +214,9 @@ def test_the_handler_of_unexpected_requests_keeps_the_hold_time() -> None:
 
 def test_the_handler_takes_a_bye_in_a_pause() -> None:
     play = Playbook(
-        scenario(request("INVITE"), '<recv response="200"/>', ACK, '<pause milliseconds="10000"/>', request("BYE"), *HANDLER)
+        scenario(
+            request("INVITE"), '<recv response="200"/>', ACK, '<pause milliseconds="10000"/>', request("BYE"), *HANDLER
+        )
     )
     play.expects("INVITE")
     play.replies("200 OK")
@@ -427,11 +440,15 @@ def test_global_variables_are_shared_and_init_runs_first() -> None:
 
 
 def test_a_scenario_can_stop_a_call_and_the_run() -> None:
-    play = Playbook(scenario(request("OPTIONS"), '<nop><action><exec int_cmd="stop_call"/></action></nop>', request("INFO")))
+    play = Playbook(
+        scenario(request("OPTIONS"), '<nop><action><exec int_cmd="stop_call"/></action></nop>', request("INFO"))
+    )
     play.expects("OPTIONS")
     play.ended(failed=1, reason="CallRejected")
 
-    gently = Playbook(scenario(request("OPTIONS"), '<nop><action><exec int_cmd="stop_gracefully"/></action></nop>'), calls=5)
+    gently = Playbook(
+        scenario(request("OPTIONS"), '<nop><action><exec int_cmd="stop_gracefully"/></action></nop>'), calls=5
+    )
     gently.expects("OPTIONS")
     assert gently.ended(successful=1).outgoing == 1
 
@@ -448,7 +465,9 @@ def test_what_is_refused_when_a_scenario_is_loaded() -> None:
 
 
 def test_a_scenario_that_never_waits_does_not_stop_the_others() -> None:
-    text = scenario('<label id="a"/>', request("OPTIONS"), '<nop next="b"/>', '<label id="b"/>', '<nop next="b" chance="1"/>')
+    text = scenario(
+        '<label id="a"/>', request("OPTIONS"), '<nop next="b"/>', '<label id="b"/>', '<nop next="b" chance="1"/>'
+    )
     play = Playbook(text, calls=2)
     play.expects("OPTIONS")
     play.expects("OPTIONS", within_s=1)
@@ -529,7 +548,8 @@ SDP = "v=0\no=- 1 1 IN IP4 127.0.0.3\ns=-\nc=IN IP4 127.0.0.3\nt=0 0\nm=audio {p
 PLAYS = scenario(
     request("INVITE").replace(
         "Content-Length: 0\n\n",
-        "Content-Length: [len]\n\nv=0\nc=IN IP4 [media_ip]\nm=audio [auto_media_port] RTP/AVP 0\na=rtcp:[auto_media_port+1]\n",
+        "Content-Length: [len]\n\nv=0\nc=IN IP4 [media_ip]\n"
+        "m=audio [auto_media_port] RTP/AVP 0\na=rtcp:[auto_media_port+1]\n",
     ),
     '<recv response="200"/>',
     ACK,
