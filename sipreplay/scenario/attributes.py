@@ -65,10 +65,10 @@ class Attributes:
         return self.text(name)
 
     def boolean(self, name: str, default: bool = False) -> bool:
-        """`true` or `false` in any case, or an integer (0 is false)."""
+        """`true` or `false` in any case, or an integer (0 is false, and so is an empty value)."""
         if name not in self._values:
             return default
-        value = self.raw(name)
+        value = self.raw(name) or "0"
         if value.lower() in ("true", "false"):
             return value.lower() == "true"
         number = parse_integer(value)
@@ -77,21 +77,21 @@ class Attributes:
         return number != 0
 
     def integer(self, name: str, default: int | None = None, *, least: int = 0) -> int:
-        """A C integer (decimal, 0x hexadecimal, 0 octal); whole text. Without default it must be there."""
+        """A C integer (decimal, 0x hexadecimal, 0 octal), an empty value is 0. Without default it must be there."""
         if name not in self._values and default is not None:
             return default
-        value = self.required(name)
-        number = parse_integer(value)
+        value = self.required_text(name)
+        number = parse_integer(value or "0")
         if number is None:
-            raise self.error(f'{name}="{value}" must be an integer (milliseconds have no unit)')
+            raise self.error(f'{name}="{value}" must be an integer, without a unit')
         if not least <= number <= LARGEST:
             raise self.error(f'{name}="{value}" must be at least {least}')
         return number
 
     def number(self, name: str) -> float:
-        """A C double; the attribute must be there."""
-        value = self.required(name)
-        number = parse_number(value)
+        """A C double, an empty value is 0; the attribute must be there."""
+        value = self.required_text(name)
+        number = parse_number(value or "0")
         if number is None:
             raise self.error(f'{name}="{value}" must be a number')
         return number

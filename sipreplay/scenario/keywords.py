@@ -137,8 +137,8 @@ def sent_kind(parts: Text) -> tuple[str, int]:
     if word != "SIP/2.0":
         return word, 0
     rest = first[token.end() :] if isinstance(first, bytes) else b""
-    digits = re.match(rb"[0-9]+", rest)
-    code = int(digits.group()) if digits and len(digits.group()) < 6 else 0
+    digits = re.match(rb" *([0-9]+)", rest)
+    code = int(digits.group(1)) if digits and len(digits.group(1)) < 6 else 0
     if not 100 <= code <= 699:
         shown = rest.split(b"\r")[0].decode("utf-8", "replace") or "a keyword"
         raise ScenarioError(f"response code must be a number from 100 to 699, not '{shown}'")

@@ -180,7 +180,9 @@ class _Reader:
         counter = a.raw("counter")
         if "$" in counter or "," in counter:
             raise a.error(f'counter="{counter}" must not contain $ or a comma')
-        chance = a.number("chance") if "chance" in a else 1.0
+        jump = a.raw("next")
+        # SIPp looks at test and chance only beside a next.
+        chance = a.number("chance") if jump and "chance" in a else 1.0
         if not 0 <= chance <= 1:
             raise a.error(f'chance="{a.raw("chance")}" must be from 0 to 1')
         if a.boolean("repeat_rtd") and names.get(rtd, rtd) == "":
@@ -191,8 +193,8 @@ class _Reader:
             "repeat_rtd": a.boolean("repeat_rtd"),
             "counter": counter,
             "crlf": "crlf" in a,
-            "next": a.raw("next"),
-            "test": a.variable("test", ""),
+            "next": jump,
+            "test": a.variable("test", "") if jump else "",
             "chance": chance,
             "ontimeout": a.raw("ontimeout"),
             "condexec": a.variable("condexec", ""),
@@ -268,7 +270,11 @@ class _Reader:
         distribution = None if variable else self.distribution(a)
         milliseconds = None
         if not variable and distribution is None and "milliseconds" in a:
-            milliseconds = a.integer("milliseconds")
+            value = a.number("milliseconds")
+            if value >= 0 and value == int(value):
+                milliseconds = int(value)
+            else:
+                distribution = model.Distribution("fixed", (("value", value),))
         sane = a.boolean("sanity_check", True)
         longest = distributions.percentile_99(distribution) if distribution else milliseconds or 0
         if sane and longest > distributions.LONGEST_MS:
@@ -337,10 +343,10 @@ class _Reader:
 
     def repartition(self, element: Any) -> None:
         a = self.attributes(element)
-        value = a.required("value")
-        if not re.fullmatch(r"\s*[0-9]{1,10}\s*(,\s*[0-9]{1,10}\s*)*", value):
+        value = a.required_text("value")
+        if not re.fullmatch(r"([0-9]{1,18}|[\s,]+)*", value):
             raise a.error(f'value="{value}" must be a comma list of milliseconds')
-        bounds = sorted(int(part) for part in value.split(","))
+        bounds = sorted(int(part) for part in re.findall(r"[0-9]+", value))
         if element.tag == "CallLengthRepartition":
             self.out.call_length_repartition = bounds
         else:

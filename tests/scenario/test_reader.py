@@ -68,10 +68,13 @@ def test_hiderest_is_the_default_of_what_follows() -> None:
     ("xml", "duration"),
     [
         ("<pause/>", (None, "", None)),
-        ('<pause milliseconds="010"/>', (8, "", None)),
+        ('<pause milliseconds="010"/>', (10, "", None)),
         ('<pause variable="v" distribution="fixed" value="1"/><Reference variables="v"/>', (None, "v", None)),
         ('<pause distribution="normal" mean="10" stdev="2"/>', (None, "", ("normal", 10.0, 2.0))),
         ('<pause normal="true" mean="10" stdev="2"/>', (None, "", ("normal", 10.0, 2.0))),
+        ('<pause milliseconds="1.5"/>', (None, "", ("fixed", 1.5))),
+        ('<pause milliseconds="1e3"/>', (1000, "", None)),
+        ('<pause milliseconds=""/>', (0, "", None)),
         ('<pause min="1" max="2.5" milliseconds="9"/>', (None, "", ("uniform", 1.0, 2.5))),
         ('<pause distribution="gpareto" shape="1" scale="2" location="3"/>', (None, "", ("gpareto", 1.0, 2.0, 3.0))),
     ],
@@ -92,6 +95,18 @@ def test_attribute_values_pass_two_layers() -> None:
     assert log.message == 'a\n"b\\ \\w < \\x5B'
     assert isinstance(compare, model.Strcmp)
     assert compare.value == '"x"'
+
+
+def test_what_sipp_takes_lightly_is_taken_lightly() -> None:
+    read = scenario(
+        """<nop test="once" chance="7"/><recv response="200" timeout="" rrs="" lost=""/>
+           <CallLengthRepartition value="30,,10 , 20,"/><ResponseTimeRepartition value=""/>"""
+    )
+    first, second = read.elements[:2]
+    assert (first.test, first.chance) == ("", 1.0)
+    assert isinstance(second, model.Recv)
+    assert (second.timeout_ms, second.rrs, second.lost) == (0, False, 0.0)
+    assert (read.call_length_repartition, read.response_time_repartition) == ([10, 20, 30], [])
 
 
 def test_all_actions_are_read() -> None:

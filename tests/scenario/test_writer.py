@@ -87,8 +87,6 @@ COMMON = st.fixed_dictionaries(
         "rtd": NAMES | st.just("1"),
         "counter": NAMES,
         "crlf": FLAGS,
-        "test": NAMES,
-        "chance": st.floats(0, 1),
         "condexec": NAMES,
         "condexec_inverse": FLAGS,
         "lost": st.floats(0, 100),
@@ -99,7 +97,9 @@ COMMON = st.fixed_dictionaries(
         "comment": TEXTS | st.just("a -- b\n--- c-"),
     },
 )
-JUMPS = st.fixed_dictionaries({}, optional={"next": st.just("one"), "ontimeout": st.just("la&lt;bel")})
+JUMPS = st.fixed_dictionaries({}, optional={"ontimeout": st.just("la&lt;bel")}) | st.fixed_dictionaries(
+    {"next": st.just("one")}, optional={"test": NAMES, "chance": st.floats(0, 1)}
+)
 MESSAGES = st.lists(TEXTS, max_size=4).map(
     lambda lines: "\n".join(["MESSAGE [call_id] SIP/2.0".replace("[call_id]", "a"), *lines])
 )
