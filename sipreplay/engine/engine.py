@@ -105,6 +105,8 @@ class Engine(Context):
         """Another rate of calls a second from now on."""
         if self.rate is not None:
             self.rate.change(rate_cps, now)
+            if self.config.limit is None:
+                self.limit = lifecycle.default_limit(self, rate_cps)
 
     def done(self, now: float) -> bool:
         """Whether all is over: nothing will start, nothing is open."""

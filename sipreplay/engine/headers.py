@@ -84,6 +84,12 @@ def tag_of(message: bytes, name: bytes) -> bytes:
 
 def top_branch(message: bytes) -> bytes:
     """The branch of the top Via; b"" if there is none."""
+    at = message.find(b"\r\nVia: ")
+    stop = message.find(b"\r\n", at + 2)
+    start = message.find(b";branch=", at, stop) + 8
+    if at > 0 and start > 8 and message.find(b",", at, stop) < 0 and message[stop + 2 : stop + 3] not in (b" ", b"\t"):
+        end = message.find(b";", start, stop)
+        return message[start : end if end >= 0 else stop].strip()
     match = _BRANCH.search(header(message, b"Via").split(b",", 1)[0])
     return match.group(1) if match else b""
 

@@ -8,6 +8,7 @@ from sipreplay.engine import abort
 from sipreplay.engine.call import ALIVE, DEAD, Address, Call
 from sipreplay.engine.failure import CallFailed, FatalError
 from sipreplay.engine.headers import header
+from sipreplay.engine.matching import UNEXPECTED, Received, find
 from sipreplay.engine.perform import perform
 from sipreplay.engine.program import scaled_pause
 from sipreplay.engine.rate import Rate, Users
@@ -34,6 +35,9 @@ def begin(engine: Engine, now: float) -> None:
         raise UsageError("this scenario places calls: a remote host is needed")
     if config.users is not None and not program.client:
         raise UsageError("--users needs a scenario that places calls")
+    set_rates = getattr(engine.media, "clock_rates", None)
+    if set_rates is not None and program.clock_rates:
+        set_rates(program.clock_rates)
     if program.shared_media and program.media_kinds:
         engine.media.shared(engine.endpoint.media_port)
     if program.init:
@@ -48,13 +52,13 @@ def begin(engine: Engine, now: float) -> None:
         engine.users = Users(config.users, now)
         return
     engine.rate = Rate(config.rate_cps, now)
-    engine.limit = default_limit(engine) if config.limit is None else config.limit
+    engine.limit = default_limit(engine, config.rate_cps) if config.limit is None else config.limit
 
 
-def default_limit(engine: Engine) -> int:
+def default_limit(engine: Engine, rate_cps: float) -> int:
     """SIPp's: three times the calls that the rate starts during one scenario (at least a second), at least 1."""
     length_s = max(1.0, engine.config.pause_ms / 1000.0, engine.program.length_s)
-    return max(1, int(3 * engine.config.rate_cps * length_s))
+    return max(1, int(3 * rate_cps * length_s))
 
 
 def _run_init(engine: Engine, now: float) -> None:
@@ -143,7 +147,7 @@ def locate(engine: Engine, data: bytes, address: Address | None, now: float) -> 
     call = engine.calls.get(call_id)
     if call is not None:
         return call
-    if engine.client or address is None or not _accepts(engine, now):
+    if engine.client or address is None or not _accepts(engine, now) or not _begins_a_call(engine, data):
         _out_of_call(engine, data, address, now)
         return None
     engine.call_number += 1
@@ -159,6 +163,17 @@ def _accepts(engine: Engine, now: float) -> bool:
     if engine.stopping or now >= engine.time_out_at:
         return False
     return engine.config.calls is None or engine.created < engine.config.calls
+
+
+def _begins_a_call(engine: Engine, data: bytes) -> bool:
+    """Whether an unknown Call-ID is a call for a server: any request is, but for those that are answered automatically.
+
+    SIPp makes a call, which fails, of a stray response or ACK as well: nobody can want that.
+    """
+    method = b"" if data.startswith(b"SIP/2.0") else data[: data.find(b" ")]
+    if method and method != b"ACK" and not (engine.config.auto_answer and method in _AUTOMATIC):
+        return True
+    return bool(method) and find(engine.steps, 0, Received(method, 0, b"", -1)) != UNEXPECTED
 
 
 def _out_of_call(engine: Engine, data: bytes, address: Address | None, now: float) -> None:

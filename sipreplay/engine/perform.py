@@ -179,7 +179,9 @@ def _simple(engine: Engine, call: Call, operation: Operation, subject: bytes, no
         write(engine, call, operation.target, verify(subject or call.last_received, username, password))
     elif kind == steps.COMMAND:
         command = _text(engine, call, operation.text, now).decode("utf-8", "surrogateescape")
-        subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, start_new_session=True)
+        # The shell puts it in the background and ends: the run waits for a fork, never for the command.
+        shell = ["/bin/sh", "-c", 'eval "$1" &', "sh", command]
+        subprocess.run(shell, stdin=subprocess.DEVNULL, start_new_session=True, check=False)
 
 
 def _arithmetic(engine: Engine, call: Call, operation: Operation) -> None:

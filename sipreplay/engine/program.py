@@ -6,6 +6,7 @@ Everything that can be wrong with a scenario is found here, with file and line; 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 
 from sipreplay.engine import steps
@@ -24,6 +25,7 @@ from sipreplay.scenario.injection import InjectionFile
 from sipreplay.scenario.keywords import compile_default_message, compile_text, sent_kind
 from sipreplay.scenario.posix import compile_posix
 
+_RTPMAP = re.compile(r"a=rtpmap:([0-9]{1,3})[ \t]+[^/\s]+/([0-9]{3,6})")
 UNEXPECTED_LABEL = "_unexp.main"
 UNEXPECTED_RETURN = "_unexp.retaddr"
 UNEXPECTED_PAUSE = "_unexp.pausedaddr"
@@ -110,6 +112,9 @@ class _Compiler:
             for step in program.steps:
                 if step.template is not None:
                     step.template.media_ports = []
+        for element in scenario.elements:
+            if isinstance(element, model.Send):
+                program.clock_rates.update((int(n), int(hz)) for n, hz in _RTPMAP.findall(element.text) if int(n) < 128)
         program.length_s = sum(self._longest(step, e) for step, e in zip(program.steps, scenario.elements, strict=True))
         program.uses_lines = bool(self.injections)
         for number, column in self.templates.fields:

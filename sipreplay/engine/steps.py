@@ -249,6 +249,7 @@ class Program:
         "auto_media",
         "call_variables",
         "client",
+        "clock_rates",
         "counters",
         "default_messages",
         "file",
@@ -301,5 +302,7 @@ class Program:
         self.learns_sdp = False
         """Whether some step plays media, so that the peer's SDP counts."""
         self.media_kinds: list[str] = []
+        self.clock_rates: dict[int, int] = {}
+        """Payload type to Hz, as our own SDP announces: what a receiver needs to measure jitter."""
         self.uses_lines = False
         self.warnings: list[str] = []

@@ -284,3 +284,22 @@ def test_a_good_network_sees_no_retransmission() -> None:
     assert (uac.statistics.successful, uac.statistics.retransmissions) == (500, 0)
     assert (uas.statistics.successful, uas.statistics.retransmissions) == (500, 0)
     assert network.words()[:7] == ["INVITE", "180", "200", "ACK", *network.words()[4:7]]
+
+
+def test_stray_answers_and_acks_make_no_call_at_a_server() -> None:
+    play = Playbook("uas")
+    play.requests("ACK", call_id="stray@peer")
+    play.sends(b"SIP/2.0 200 OK\r\nCall-ID: stray@peer\r\nTo: <sip:a@b>\r\nCSeq: 1 INVITE\r\n\r\n")
+    play.silent_for(1)
+    statistics = play.engine.statistics
+    assert (statistics.incoming, statistics.out_of_call) == (0, 2)
+
+
+def test_a_server_answers_pings_outside_of_calls_if_asked() -> None:
+    play = Playbook("uas", auto_answer=True)
+    play.requests("OPTIONS", call_id="ping@peer")
+    assert play.expects("200").header("CSeq").endswith("OPTIONS")
+    play.requests("INVITE", call_id="call@peer")
+    play.expects("180")
+    statistics = play.engine.statistics
+    assert (statistics.incoming, statistics.auto_answered) == (1, 1)

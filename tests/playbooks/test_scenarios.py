@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
 from sipreplay.errors import ScenarioError
@@ -580,3 +583,17 @@ def test_calls_without_a_free_media_port_fail_as_congestion() -> None:
     play.replies("200 OK", body=SDP.format(port=4000))
     play.expects("ACK")
     play.ended(successful=1, failed=2, reason="OutboundCongestion")
+
+
+def test_a_command_runs_only_where_it_is_allowed(tmp_path: Path) -> None:
+    text = scenario(
+        request("OPTIONS"), f'<nop><action><exec command="echo [call_number] &gt; \'{tmp_path}/out\'"/></action></nop>'
+    )
+    play = Playbook(text, allow_exec=True)
+    play.expects("OPTIONS")
+    play.ended(successful=1)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "out").exists() or not (tmp_path / "out").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (tmp_path / "out").read_text() == "1\n"
