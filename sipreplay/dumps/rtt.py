@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,7 +83,7 @@ def read_rtt(path: Path) -> RttDump:
                 response, found, name = rest.partition(delimiter)
                 try:
                     sample = float(date) / 1000.0, float(response)
-                    if not found or not line.endswith("\n"):
+                    if not found or not line.endswith("\n") or not all(map(math.isfinite, sample)):
                         raise ValueError
                 except ValueError:
                     if len(dump.problems) < 20:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def _read_rows(path: Path, header: str, delimiter: str, text: str) -> StatDump:
             continue
         try:
             values = _values(line, delimiter, kinds)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             dump.problems.append(f"line {number}: {error}")
             continue
         for (_, cells), value in zip(kinds, values, strict=True):
@@ -100,9 +101,12 @@ def _values(line: str, delimiter: str, kinds: list[tuple[str, list[float]]]) -> 
     values: list[float] = []
     for (kind, _), cell in zip(kinds, cells, strict=True):
         if kind == "moment":
-            values.append(read_timestamp(cell))
+            value = read_timestamp(cell)
         elif kind == "duration":
-            values.append(read_duration(cell))
+            value = read_duration(cell)
         else:
-            values.append(float(cell) if kind == "number" else 0.0)
+            value = float(cell) if kind == "number" else 0.0
+        if not math.isfinite(value):
+            raise ValueError(f"{cell} is not a number")
+        values.append(value)
     return values

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import math
 import os
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sipreplay.dumps.stat import columns, scenario_counters, scenario_rtds, stat_writer
 from sipreplay.dumps.stat_reader import read_stat
@@ -162,6 +166,27 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(DumpError, match=r"x.csv: not a statistics file"):
         read_stat(path)
+
+
+MOMENTS = [
+    "2026-11-23\t15:06:43.692438\t1795446403.692438",
+    "2026-11-23T15:06:43Z",
+    "0001-01-01T00:00:00+23:59",
+    "a\tb\tc",
+]
+NUMBERS = ["0", "-1", "nan", "inf", "1e999", "9" * 5000, "", "x", "00:00:01", "-1:0:0:0", "1:2"]
+CELLS = st.sampled_from(MOMENTS + NUMBERS)
+
+
+@given(st.lists(st.lists(CELLS, min_size=4, max_size=5), max_size=5))
+def test_damaged_rows_are_named_and_left_out(rows: list[list[str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s.csv"
+        lines = ["StartTime;LastResetTime;CurrentTime;OutgoingCall(C);", *(";".join(row) + ";" for row in rows)]
+        path.write_text("\n".join(lines) + "\n")
+        dump = read_stat(path)
+        assert len(dump.seconds) + len(dump.problems) == len(rows)
+        assert all(math.isfinite(value) for value in (*dump.seconds, *dump.columns["OutgoingCall(C)"]))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
