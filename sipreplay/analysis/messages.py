@@ -20,7 +20,6 @@ MAX_REMEMBERED_IDS = 16
 _MAX_IN_DATAGRAM = 64
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n")
 _MARK = b"SIP/2.0"
-_SECOND_START = re.compile(rb"\nSIP/2\.0 \d| SIP/2\.0\r?\n")
 _ROUTED = re.compile(rb"\n(?:call-id|i|cseq|via|v)[ \t]*:", re.IGNORECASE)
 """In a stream a start line alone is not enough: other protocols borrow SIP's version by mistake or malice."""
 
@@ -43,10 +42,20 @@ def looks_like_sip(payload: bytes) -> bool:
     return line.rstrip().upper().endswith(b" " + _MARK)
 
 
+def _has_second_start(payload: bytes) -> bool:
+    """Whether what may be a start line stands after the first."""
+    line_end = payload.find(b"\n", 8)
+    return line_end >= 0 and (
+        payload.find(b"\nSIP/2.0 ", line_end) >= 0
+        or payload.find(b" SIP/2.0\r\n", line_end) >= 0
+        or payload.find(b" SIP/2.0\n", line_end) >= 0
+    )
+
+
 def _messages_in(payload: bytes) -> list[bytes]:
     """One datagram's messages: nearly always one; another may follow the body that Content-Length ends."""
     found: list[bytes] = []
-    while len(found) < _MAX_IN_DATAGRAM and _SECOND_START.search(payload, payload.find(b"\n", 8)):
+    while len(found) < _MAX_IN_DATAGRAM and _has_second_start(payload):
         try:
             surplus = parse_message(payload).surplus
         except SipSyntaxError:

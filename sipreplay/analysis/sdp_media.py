@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sipreplay.analysis.dialogs import sent_by_caller
 from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
-from sipreplay.sip.sdp import STATIC_PAYLOADS, SessionDescription, find_sdp, parse_sdp
+from sipreplay.sip.sdp import STATIC_PAYLOADS, MediaDescription, SessionDescription, find_sdp, parse_sdp
 from sipreplay.sip.syntax import SipSyntaxError
 
 LINGER_S = 32.0
@@ -33,6 +33,19 @@ _FINISHED = frozenset({"completed", "cancelled", "rejected", "redirected"})
 Codec = tuple[str, int, int]
 
 
+class MediaFact(NamedTuple):
+    """What one m= section says of where its sender receives: little enough to keep for every message."""
+
+    kind: str
+    address: Address | None
+    """None where nothing can be sent to: a name, 0.0.0.0 (RFC 2543 hold), port 0."""
+    rtcp: Address | None
+    port_count: int
+    proto: str
+    direction: str
+    codecs: dict[int, Codec]
+
+
 class SdpSight(NamedTuple):
     """One SDP body of a dialog."""
 
@@ -40,7 +53,14 @@ class SdpSight(NamedTuple):
     from_caller: bool
     role: str
     """offer, answer, or repeat: an answer (or an offer) said again in a later response to the same request."""
-    description: SessionDescription
+    media: tuple[MediaFact, ...]
+
+    @property
+    def description(self) -> SessionDescription:
+        """All of it."""
+        description = sdp_of(self.captured)
+        assert description is not None, "a sight is of a body that was read"
+        return description
 
 
 class MediaEndpoint(NamedTuple):
@@ -71,14 +91,19 @@ class MediaMatch(NamedTuple):
     """Of both sides, the receiver's first: a sender uses the receiver's numbers (RFC 3264 5.1), not all do."""
 
 
-def sdp_of(captured: CapturedMessage) -> SessionDescription | None:
-    """The SDP in a message, or None when it carries none that can be read."""
+def _sdp_bytes(captured: CapturedMessage) -> bytes | None:
     message = captured.message
     body = message.body
-    if not body:
+    return find_sdp(body, message.get("content-type")) if body else None
+
+
+def sdp_of(captured: CapturedMessage) -> SessionDescription | None:
+    """The SDP in a message, or None when it carries none that can be read."""
+    found = _sdp_bytes(captured)
+    if found is None:
         return None
-    found = find_sdp(body, message.get("content-type"))
-    return None if found is None else _parsed(found)
+    media_facts(found)  # noted while the description is at hand: MediaMap asks when all has been read
+    return _parsed(found)
 
 
 @lru_cache(maxsize=1024)
@@ -88,6 +113,33 @@ def _parsed(body: bytes) -> SessionDescription | None:
         return parse_sdp(body)
     except SipSyntaxError:
         return None
+
+
+@lru_cache(maxsize=32768)
+def media_facts(body: bytes) -> tuple[MediaFact, ...] | None:
+    """What the sections of an SDP body say, or None when it cannot be read."""
+    description = _parsed(body)
+    return None if description is None else tuple(_fact(media) for media in description.media)
+
+
+def _fact(media: MediaDescription) -> MediaFact:
+    host = media.connection.host if media.connection else ""
+    address = _address(host, media.port)
+    rtcp: Address | None = None
+    if media.rtcp is not None:
+        rtcp = _address(media.rtcp.host or host, media.rtcp.port)
+    elif media.rtcp_mux:
+        rtcp = address
+    codecs = tuple((p, c) for p in media.payload_types if (c := media.codec(p)) is not None)
+    return MediaFact(
+        media.kind, address, rtcp, min(media.port_count, 16), media.proto, media.direction, _codec_map(codecs)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _codec_map(codecs: tuple[tuple[int, Codec], ...]) -> dict[int, Codec]:
+    """One dict for all sections that offer the same."""
+    return dict(codecs)
 
 
 def offers_answers(dialog: HopDialog) -> list[SdpSight]:
@@ -106,8 +158,9 @@ def offers_answers(dialog: HopDialog) -> list[SdpSight]:
             if offered is not None and offered == (not sent_by_caller(dialog, captured), cseq):
                 offered = None
             continue
-        description = sdp_of(captured)
-        if description is None:
+        body = _sdp_bytes(captured)
+        media = None if body is None else media_facts(body)
+        if media is None:
             continue
         from_caller = sent_by_caller(dialog, captured)
         mine = (from_caller, cseq)
@@ -117,7 +170,7 @@ def offers_answers(dialog: HopDialog) -> list[SdpSight]:
             role = "repeat"
         else:
             role, offered = "offer", mine
-        sights.append(SdpSight(captured, from_caller, role, description))
+        sights.append(SdpSight(captured, from_caller, role, media))
     return sights
 
 
@@ -140,29 +193,24 @@ def _address(host: str, port: int) -> Address | None:
 def endpoints_of(sight: SdpSight, dialog: HopDialog) -> list[MediaEndpoint]:
     """The endpoints that one SDP announces."""
     found = []
-    for media in sight.description.media:
-        host = media.connection.host if media.connection else ""
-        for index in range(min(media.port_count, 16)):
-            address = _address(host, media.port + 2 * index if media.port else 0)
-            if address is None:
-                break
-            rtcp: Address | None = None
-            if media.rtcp is not None and index == 0:
-                rtcp = _address(media.rtcp.host or host, media.rtcp.port)
-            elif media.rtcp_mux:
-                rtcp = address
-            codecs = {p: c for p in media.payload_types if (c := media.codec(p)) is not None}
+    for media in sight.media:
+        if media.address is None:
+            continue
+        host, first = media.address
+        for port in range(first, min(first + 2 * media.port_count, 65536), 2):
+            address = Address(host, port)
+            rtcp = media.rtcp if port == first and media.rtcp else Address(host, port + 1)
             found.append(
                 MediaEndpoint(
-                    address=address,
-                    rtcp=rtcp or Address(address.host, address.port + 1),
-                    dialog=dialog.id,
-                    of_caller=sight.from_caller,
-                    since=sight.captured.time,
-                    kind=media.kind,
-                    proto=media.proto,
-                    direction=media.direction,
-                    codecs=codecs,
+                    address,
+                    rtcp,
+                    dialog.id,
+                    sight.from_caller,
+                    sight.captured.time,
+                    media.kind,
+                    media.proto,
+                    media.direction,
+                    media.codecs,
                 )
             )
     return found
@@ -198,7 +246,7 @@ class MediaMap:
     def _add(self, endpoint: MediaEndpoint, sides: _Sides) -> None:
         known = self.endpoints.setdefault(endpoint.address, [])
         sides.codecs.setdefault((endpoint.of_caller, endpoint.kind), {}).update(endpoint.codecs)
-        if known and known[-1]._replace(since=0.0) == endpoint._replace(since=0.0):
+        if known and known[-1][:4] == endpoint[:4] and known[-1][5:] == endpoint[5:]:  # said again
             return
         known.append(endpoint)
         key = (endpoint.address, self._dialogs[endpoint.dialog].call_id, endpoint.of_caller)

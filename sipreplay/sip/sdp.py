@@ -157,7 +157,8 @@ class MediaDescription:
 class SessionDescription:
     """A whole description. `render_sdp(self.lines)` gives the body back."""
 
-    lines: tuple[SdpLine, ...]
+    raw: tuple[str, ...]
+    """The lines as text."""
     newline: str
     """The line ending that the body used."""
     origin: Origin | None
@@ -167,9 +168,14 @@ class SessionDescription:
     """Of the session level."""
     media: tuple[MediaDescription, ...]
 
+    @property
+    def lines(self) -> tuple[SdpLine, ...]:
+        """All lines, in order."""
+        return tuple(SdpLine(r[0], r[2:]) if r[1:2] == "=" else SdpLine("", r) for r in self.raw)
+
     def body(self) -> bytes:
         """The description as bytes."""
-        return render_sdp(self.lines, self.newline)
+        return "".join(f"{line}{self.newline}" for line in self.raw).encode("utf-8", "surrogateescape")
 
 
 def render_sdp(lines: tuple[SdpLine, ...] | list[SdpLine], newline: str = "\r\n") -> bytes:
@@ -186,9 +192,9 @@ def _connection(value: str, line: int) -> Connection | None:
     return Connection(words[0], words[1], words[2].partition("/")[0], line) if len(words) >= 3 else None
 
 
-def _attribute(value: str, line: int) -> Attribute:
-    name, colon, rest = value.partition(":")
-    return Attribute(name.strip(), rest.strip() if colon else None, line)
+def _attribute(line: str, number: int) -> Attribute:
+    name, colon, rest = line.partition(":")
+    return Attribute(name[2:].strip(), rest.strip() if colon else None, number)
 
 
 def _rtpmap(value: str) -> tuple[int, tuple[str, int, int]] | None:
@@ -203,10 +209,10 @@ def _rtpmap(value: str) -> tuple[int, tuple[str, int, int]] | None:
 
 
 def _media(
-    lines: tuple[SdpLine, ...], start: int, stop: int, session: Connection | None, direction: str
+    raw: list[str], start: int, stop: int, session: Connection | None, direction: str
 ) -> MediaDescription | None:
     """One section; None when its m= line holds no port."""
-    words = lines[start].value.split()
+    words = raw[start][2:].split()
     if len(words) < 3:
         return None
     port_text, _, count_text = words[1].partition("/")
@@ -221,13 +227,14 @@ def _media(
     rtcp: Rtcp | None = None
     own_connection = False
     for number in range(start + 1, stop):
-        letter, value = lines[number]
-        if letter == "c" and not own_connection:
-            connection = _connection(value, number) or connection
-            own_connection = True
-        if letter != "a":
+        line = raw[number]
+        letter = line[:2]
+        if letter != "a=":
+            if letter == "c=" and not own_connection:
+                connection = _connection(line[2:], number) or connection
+                own_connection = True
             continue
-        attribute = _attribute(value, number)
+        attribute = _attribute(line, number)
         attributes.append(attribute)
         name, text = attribute.name, attribute.value or ""
         if name in DIRECTIONS:
@@ -278,31 +285,32 @@ def parse_sdp(body: bytes) -> SessionDescription:
         raise SipSyntaxError("an SDP body starts with v=")
     if len(raw) > MAX_LINES:
         raise SipSyntaxError(f"an SDP body of {len(raw)} lines")
-    lines = tuple(SdpLine(r[0], r[2:]) if r[1:2] == "=" else SdpLine("", r) for r in raw)
-    starts = [n for n, line in enumerate(lines) if line.letter == "m"]
-    first = starts[0] if starts else len(lines)
+    starts = [number for number, line in enumerate(raw) if line.startswith("m=")]
+    first = starts[0] if starts else len(raw)
     origin: Origin | None = None
     name = ""
     connection: Connection | None = None
     attributes = []
     direction = "sendrecv"
-    for number, (letter, value) in enumerate(lines[:first]):
-        if letter == "o" and origin is None and len(words := value.split()) >= 6:
+    for number in range(first):
+        line = raw[number]
+        letter = line[:2]
+        if letter == "o=" and origin is None and len(words := line[2:].split()) >= 6:
             origin = Origin(words[0], words[1], words[2], words[3], words[4], words[5], number)
-        elif letter == "s":
-            name = value
-        elif letter == "c" and connection is None:
-            connection = _connection(value, number)
-        elif letter == "a":
-            attributes.append(_attribute(value, number))
+        elif letter == "s=":
+            name = line[2:]
+        elif letter == "c=" and connection is None:
+            connection = _connection(line[2:], number)
+        elif letter == "a=":
+            attributes.append(_attribute(line, number))
             if attributes[-1].name in DIRECTIONS:
                 direction = attributes[-1].name
     sections = [
-        _media(lines, start, stop, connection, direction)
-        for start, stop in zip(starts, [*starts, len(lines)][1:], strict=True)
+        _media(raw, start, stop, connection, direction)
+        for start, stop in zip(starts, [*starts, len(raw)][1:], strict=True)
     ]
     media = tuple(section for section in sections if section is not None)
-    return SessionDescription(lines, newline, origin, name, connection, tuple(attributes), media)
+    return SessionDescription(tuple(raw), newline, origin, name, connection, tuple(attributes), media)
 
 
 def split_multipart(body: bytes, content_type: str) -> list[tuple[bytes, bytes]]:
