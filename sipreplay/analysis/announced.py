@@ -5,6 +5,8 @@ Needed before dialogs are known, because jitter cannot be computed without a clo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,7 +83,7 @@ class Announcements:
         """Whether any SDP named this address."""
         return address in self._codecs
 
-    def of_stream(self, source: tuple[str, int], destination: tuple[str, int]) -> list[tuple[Place, int]]:
+    def of_stream(self, source: tuple[str, int], destination: tuple[str, int]) -> Sequence[tuple[Place, int]]:
         """Codec set numbers for a stream with the places they hold from, in order; the first holds from the beginning.
 
         The receiver's SDP says what it is sent; the sender's own fills in what the receiver's leaves open, as where
@@ -89,6 +91,8 @@ class Announcements:
         """
         ours = self._codecs.get(destination, [])
         theirs = self._codecs.get(source, [])
+        if not theirs and not ours:
+            return ()
         if not theirs or not ours:
             return [(place, self._tables.number(codecs)) for place, codecs in ours or theirs]
         out: list[tuple[Place, int]] = []

@@ -16,14 +16,18 @@ from pathlib import Path
 from sipreplay.analysis.announced import Announcements
 from sipreplay.analysis.calls import build_calls
 from sipreplay.analysis.dialogs import build_dialogs
+from sipreplay.analysis.found_stream import FoundStream
 from sipreplay.analysis.messages import SipCollector
 from sipreplay.analysis.model import Address, Analysis, CapturedMessage, CaptureFile, Problem, Stream
 from sipreplay.analysis.sdp_media import MediaMap, sdp_of
-from sipreplay.analysis.streams import MAX_STREAMS, FoundStream, StreamBook
+from sipreplay.analysis.streams import MAX_STREAMS, StreamBook
 from sipreplay.capture.columns import Pairs
 from sipreplay.capture.reader import CaptureReader, CaptureSet, open_captures
 from sipreplay.capture.sieve import Origin, Sieve
+from sipreplay.capture.tcp import MAX_DIRECTIONS
 from sipreplay.rtp.quality import mos
+
+_MARK = b"SIP/2.0"
 
 
 def analyse(paths: Sequence[Path | str], *, progress: Callable[[int, int], None] | None = None) -> Analysis:
@@ -86,10 +90,13 @@ class _Taker:
         self._capture = 0
         self._reader: CaptureReader | None = None
         self._seen = 0
+        self._begun: dict[tuple[str, int, str, int], None] = {}
+        """TCP directions that may carry SIP, the oldest first."""
 
     def open_capture(self, capture: int, reader: CaptureReader) -> None:
         """What follows is of this capture."""
         self._capture, self._reader = capture, reader
+        self._begun.clear()
 
     def datagram(self, origin: Origin, payload: bytes, ip_id: int, cut: bool) -> None:
         packet, time, source, source_port, destination, destination_port = origin
@@ -112,6 +119,8 @@ class _Taker:
 
     def segment(self, origin: Origin, payload: bytes, missing: int) -> bool:
         packet, time, source, source_port, destination, destination_port = origin
+        if not self._has_begun((source, source_port, destination, destination_port), payload, missing):
+            return False
         useful = self._collector.segment(
             self._capture,
             packet,
@@ -123,6 +132,16 @@ class _Taker:
         )
         self._announce()
         return useful
+
+    def _has_begun(self, direction: tuple[str, int, str, int], payload: bytes, missing: int) -> bool:
+        """Whether SIP may be going on in a TCP direction. One that was joined in the middle has to show a start line
+        first: trying to read messages in whatever else there is would cost far more."""
+        if missing != -1 and direction not in self._begun and _MARK not in payload:
+            return False
+        if len(self._begun) >= MAX_DIRECTIONS and direction not in self._begun:
+            del self._begun[next(iter(self._begun))]
+        self._begun[direction] = None
+        return True
 
     def _announce(self) -> None:
         """Note the media addresses of new messages."""
@@ -163,7 +182,7 @@ def _stream(found: FoundStream, media: MediaMap) -> Stream:
         source=candidate.source,
         destination=candidate.destination,
         ssrc=candidate.ssrc,
-        payload_types=candidate.payload_types,
+        payload_types=list(candidate.payload_types),
         codec=found.codec,
         packets=quality.packets,
         lost=quality.lost,
@@ -192,7 +211,7 @@ def _note_streams(readers: Sequence[CaptureReader], book: StreamBook) -> None:
             0, f"{book.cut} RTP packets are cut: their media cannot be replayed (capture with tcpdump -s 0)"
         )
     if book.unfollowed:
-        readers[-1].note(0, f"only the first {MAX_STREAMS:,} flows that resemble RTP were followed")
+        readers[-1].note(0, f"more than {MAX_STREAMS:,} flows at a time resemble RTP: the others were not followed")
 
 
 def _file(reader: CaptureReader) -> CaptureFile:

@@ -70,6 +70,14 @@ class StreamTable:
             self._place(np.array([key[0]], np.uint64), np.array([key[1]], np.uint64), np.array([ident]))
         return ident
 
+    def forget(self, key: tuple[int, int], ident: int) -> None:
+        """Remove a key, if this is still its id: its next packet is a new key's."""
+        if self._exact.get(key) == ident:
+            del self._exact[key]
+            slot = self._slots(np.array([key[0]], np.uint64), np.array([key[1]], np.uint64))
+            if self._slot_id[slot] == ident:
+                self._slot_id[slot] = -1
+
     def _place(self, high: U64, low: U64, ids: Int) -> None:
         slot = self._slots(high, low)
         taken = (self._slot_id[slot] >= 0) & ((self._slot_high[slot] != high) | (self._slot_low[slot] != low))

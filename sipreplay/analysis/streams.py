@@ -6,26 +6,29 @@ the end. Memory grows with streams, never with packets. Never knows dialogs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sipreplay.analysis.announced import Announcements, CodecTables, Place
+from sipreplay.analysis.announced import Announcements, CodecTables
 from sipreplay.analysis.copies import CopyFilter
+from sipreplay.analysis.found_stream import Candidate, FoundStream, without_twins
 from sipreplay.analysis.model import Address
 from sipreplay.analysis.stream_table import StreamTable
 from sipreplay.capture.columns import Pairs, RtpColumns
 from sipreplay.capture.sieve import host_text
-from sipreplay.rtp.events import digits
 from sipreplay.rtp.payload_types import COMFORT_NOISE
-from sipreplay.rtp.quality import QualityState, StreamQuality
+from sipreplay.rtp.quality import QualityState
 
 Int = NDArray[np.int64]
 
-MAX_STREAMS = 200_000
-"""Keys beyond this are not followed: only noise that resembles RTP has so many."""
+MAX_STREAMS = 100_000
+"""Keys beyond this are not followed: only noise that resembles RTP has so many at a time."""
+SWEEP_EVERY = 10_000
+"""After so many new rows, those that have come to nothing are given to others."""
+FORGOTTEN_AFTER_NS = 10_000_000_000
+"""A flow that no SDP announced and that has had fewer than FEWEST_PACKETS comes to nothing after this silence."""
 FEWEST_PACKETS = 6
 """A stream that no SDP announced needs this many packets, and this part of them in sequence, to be believed."""
 IN_SEQUENCE = 0.6
@@ -36,41 +39,6 @@ RESTART_NS = 200_000_000
 _SMALL_STEP = 64
 _EVENT_BY_HABIT = 101
 """Without SDP, four bytes of this payload type are taken for a telephone event: nearly everyone uses it so."""
-
-
-@dataclass(slots=True)
-class Candidate:
-    """What is known of a row besides its figures."""
-
-    source: Address
-    destination: Address
-    ssrc: int
-    capture: int
-    key: tuple[int, int]
-    payload_types: list[int] = field(default_factory=list)
-    events: dict[int, list[bytes]] = field(default_factory=dict)
-    """RTP timestamp to the first and the last payload of that event."""
-    codecs: list[tuple[Place, int]] = field(default_factory=list)
-    """Codec sets by place, as announced."""
-
-
-class FoundStream:
-    """A row that counts as RTP, at the end."""
-
-    __slots__ = ("announced", "candidate", "codec", "first", "last", "quality")
-
-    def __init__(self, candidate: Candidate, quality: StreamQuality, first_ns: int, last_ns: int) -> None:
-        self.candidate = candidate
-        self.quality = quality
-        self.first = first_ns / 1e9
-        self.last = last_ns / 1e9
-        self.announced = False
-        self.codec = ""
-
-    @property
-    def dtmf(self) -> str:
-        """RFC 4733 digits in order of their timestamps' first appearance."""
-        return digits((time, payload) for time, payloads in self.candidate.events.items() for payload in payloads)
 
 
 class StreamBook:
@@ -89,14 +57,17 @@ class StreamBook:
         self._capture = 0
         self._table = StreamTable()
         self._quality = QualityState()
-        self._rows: list[Candidate] = []
-        self._earlier: dict[tuple[str, str, int], int] = {}
+        self._rows: list[Candidate | None] = []
+        self._free: list[int] = []
+        self._created = 0
+        self._earlier: dict[tuple[Address, Address, int], int] = {}
         """(source, destination, SSRC) of earlier captures to row, to go on where a rotated file ended."""
         self._at: dict[tuple[str, int], list[int]] = {}
         """Rows by media address."""
         self._last_type: Int = np.zeros(0, np.int64)
         self._codecs: Int = np.zeros(0, np.int64)
         self._last_packet: Int = np.zeros(0, np.int64)
+        self._type_sets: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._several: set[int] = set()
         """Rows whose codecs changed on the way."""
         self._copy_filter = CopyFilter()
@@ -104,7 +75,8 @@ class StreamBook:
     def open_capture(self, capture: int, pairs: Pairs) -> None:
         """The packets that follow are of this capture file; `pairs` is its table of IPv6 addresses."""
         for row, candidate in enumerate(self._rows):
-            self._earlier[(str(candidate.source), str(candidate.destination), candidate.ssrc)] = row
+            if candidate is not None:
+                self._earlier[(candidate.source, candidate.destination, candidate.ssrc)] = row
         self._capture, self._pairs = capture, pairs
         self._table = StreamTable()
         self._copy_filter = CopyFilter()
@@ -138,19 +110,28 @@ class StreamBook:
         ports, ssrc = low >> 32, low & 0xFFFFFFFF
         sender = Address(host_text(source), ports >> 16)
         receiver = Address(host_text(destination), ports & 0xFFFF)
-        row = self._earlier.get((str(sender), str(receiver), ssrc))
-        if row is not None and time_ns > self._quality.last_ns[row]:
-            self._rows[row].capture, self._rows[row].key = self._capture, (high, low)
+        row = self._earlier.get((sender, receiver, ssrc), -1)
+        known = self._rows[row] if row >= 0 else None
+        if known is not None and known.ssrc == ssrc and time_ns > self._quality.last_ns[row]:
+            known.capture, known.key = self._capture, (high, low)
             return row
+        self._created += 1
+        if self._created % SWEEP_EVERY == 0:
+            self._sweep(time_ns)
         return self._add_row(Candidate(sender, receiver, ssrc, self._capture, (high, low)))
 
     def _add_row(self, candidate: Candidate) -> int:
-        row = len(self._rows)
-        if row >= MAX_STREAMS:
+        if self._free:
+            row = self._free.pop()
+            self._rows[row] = candidate
+            self._last_type[row], self._last_packet[row] = -1, 0
+        elif len(self._rows) >= MAX_STREAMS:
             self.unfollowed = True
             return -1
-        self._rows.append(candidate)
-        self._quality.grow(row + 1)
+        else:
+            row = len(self._rows)
+            self._rows.append(candidate)
+            self._quality.grow(row + 1)
         if row >= len(self._codecs):
             for name, value in (("_codecs", 0), ("_last_type", -1), ("_last_packet", 0)):
                 old = getattr(self, name)
@@ -162,6 +143,40 @@ class StreamBook:
         self._set_codecs(row)
         return row
 
+    def _sweep(self, now_ns: int) -> None:
+        """Free the rows of flows that have come to nothing, so that memory follows streams and not noise."""
+        count = len(self._rows)
+        old = self._quality.last_ns[:count] < now_ns - FORGOTTEN_AFTER_NS
+        few = self._quality.packets[:count] < FEWEST_PACKETS
+        freed = set()
+        touched: set[Address] = set()
+        for row in np.flatnonzero(old & few & (self._quality.packets[:count] > 0)).tolist():
+            candidate = self._rows[row]
+            if candidate is None or self._is_announced(candidate):
+                continue
+            touched.update((candidate.source, candidate.destination))
+            self._table.forget(candidate.key, row)
+            self._rows[row] = None
+            self._several.discard(row)
+            freed.add(row)
+        for address in touched:
+            left = [row for row in self._at[address] if row not in freed]
+            if left:
+                self._at[address] = left
+            else:
+                del self._at[address]
+        if freed:
+            self._quality.reset(np.array(sorted(freed)))
+            self._free.extend(sorted(freed, reverse=True))
+
+    def _is_announced(self, candidate: Candidate) -> bool:
+        return self.announced.knows(candidate.source) or self.announced.knows(candidate.destination)
+
+    def _row(self, row: int) -> Candidate:
+        candidate = self._rows[row]
+        assert candidate is not None
+        return candidate
+
     def _resolve(self) -> None:
         """Take in what SDP has announced since the last batch."""
         if self.announced.changed:
@@ -171,7 +186,7 @@ class StreamBook:
             self.announced.changed.clear()
 
     def _set_codecs(self, row: int) -> None:
-        candidate = self._rows[row]
+        candidate = self._row(row)
         candidate.codecs = self.announced.of_stream(candidate.source, candidate.destination)
         self._codecs[row] = candidate.codecs[-1][1] if candidate.codecs else 0
         if len(candidate.codecs) > 1:
@@ -186,7 +201,7 @@ class StreamBook:
         ends = np.append(starts[1:], len(rows))
         for row, start, end in zip(rows[starts].tolist(), starts.tolist(), ends.tolist(), strict=True):
             if row in self._several:
-                history = self._rows[row].codecs
+                history = self._row(row).codecs
                 places = [place[1] if place[0] == self._capture else 0 for place, _ in history]
                 if packets[start] >= places[-1]:
                     # Packets that follow come later still: until there is news, the last set holds.
@@ -210,7 +225,7 @@ class StreamBook:
         self._note_types(rows, kind)
         by_habit = (kind == _EVENT_BY_HABIT) & (numbers == 0) & (rtp.length[order] == 16)
         for at in np.flatnonzero(self.tables.event[numbers, kind] | by_habit).tolist():
-            self._event(self._rows[int(rows[at])], rtp, int(order[at]))
+            self._event(self._row(int(rows[at])), rtp, int(order[at]))
 
     def _split(self, rows: Int, order: Int, rtp: RtpColumns) -> tuple[Int, Int]:
         """Give a row of its own to what another call sends with the same addresses and SSRC: tools that play recorded
@@ -230,8 +245,8 @@ class StreamBook:
         for at in jumps.tolist():
             row = int(rows[at])
             previous = int(rtp.packet[order[at - 1]]) if at and rows[at - 1] == row else int(self._last_packet[row])
-            if self._taken_over(self._rows[row], previous, int(rtp.packet[order[at]])):
-                old_one = self._rows[row]
+            if self._taken_over(self._row(row), previous, int(rtp.packet[order[at]])):
+                old_one = self._row(row)
                 fresh = self._add_row(
                     Candidate(old_one.source, old_one.destination, old_one.ssrc, self._capture, old_one.key)
                 )
@@ -258,9 +273,10 @@ class StreamBook:
         pairs = rows[changed] << 7 | kind[changed]
         _, first = np.unique(pairs, return_index=True)
         for at in changed[np.sort(first)].tolist():
-            types = self._rows[int(rows[at])].payload_types
-            if int(kind[at]) not in types:
-                types.append(int(kind[at]))
+            candidate = self._row(int(rows[at]))
+            if int(kind[at]) not in candidate.payload_types:
+                types = (*candidate.payload_types, int(kind[at]))
+                candidate.payload_types = self._type_sets.setdefault(types, types)
         last = np.append(rows[1:] != rows[:-1], True)
         self._last_type[rows[last]] = kind[last]
 
@@ -273,6 +289,8 @@ class StreamBook:
             body += 4 + 4 * int.from_bytes(rtp.buffer[body + 2 : body + 4].tobytes(), "big")
         payload = rtp.buffer[body : min(body + 4, end)].tobytes() if body < end else b""
         time = int(rtp.timestamp[index])
+        if candidate.events is None:
+            candidate.events = {}
         held = candidate.events.get(time)
         if held is not None:
             del held[1:]
@@ -285,17 +303,17 @@ class StreamBook:
         self._resolve()
         found: dict[tuple[Address, Address, int], list[FoundStream]] = {}
         for row, candidate in enumerate(self._rows):
-            stream = self._judge(row, candidate)
-            if stream is not None:
+            stream = self._judge(row, candidate) if candidate is not None else None
+            if candidate is not None and stream is not None:
                 found.setdefault((candidate.source, candidate.destination, candidate.ssrc), []).append(stream)
-        kept = [stream for same in found.values() for stream in _without_twins(same)]
+        kept = [stream for same in found.values() for stream in without_twins(same)]
         return sorted(kept, key=lambda stream: (stream.first, stream.candidate.source, stream.candidate.destination))
 
     def _judge(self, row: int, candidate: Candidate) -> FoundStream | None:
         packets = int(self._quality.packets[row])
         if packets == 0:
             return None
-        announced = self.announced.knows(candidate.source) or self.announced.knows(candidate.destination)
+        announced = self._is_announced(candidate)
         if not announced:
             plausible = all(kind < 64 or kind > 95 for kind in candidate.payload_types)
             steady = int(self._quality.steps[row]) >= IN_SEQUENCE * (packets - 1)
@@ -315,22 +333,6 @@ class StreamBook:
                 if name and not self.tables.event[number, kind] and kind not in COMFORT_NOISE and name != "CN":
                     return name
         return ""
-
-
-def _without_twins(same: list[FoundStream]) -> list[FoundStream]:
-    """Of one stream seen by several capture files at the same time, the sighting with the most packets."""
-    if len({stream.candidate.capture for stream in same}) < 2:
-        return same
-    kept: list[FoundStream] = []
-    for stream in sorted(same, key=lambda stream: -stream.quality.packets):
-        if not any(
-            other.candidate.capture != stream.candidate.capture
-            and other.first <= stream.last
-            and stream.first <= other.last
-            for other in kept
-        ):
-            kept.append(stream)
-    return kept
 
 
 def _narrow(rows: Int, count: int) -> NDArray[Any]:

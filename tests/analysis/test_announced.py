@@ -42,7 +42,7 @@ def names(tables, announced, kind=96):
 
 
 def test_the_receiver_decides_the_sender_fills_in(tables, announced):
-    assert announced.of_stream(A, B) == []
+    assert announced.of_stream(A, B) == ()
     announced.announce((0, 1), *A, {**AMR, **EVENT}, "c")
     assert names(tables, announced) == [((0, 1), "AMR")]
     announced.announce((0, 5), *B, OPUS, "c")

@@ -108,6 +108,20 @@ def test_missing_tcp_bytes_cost_one_message_and_are_said(write):
     assert analysis.malformed == 1
 
 
+def test_a_tcp_direction_joined_in_the_middle_of_a_message(write):
+    packets = [(0.1, tcp(INVITE[250:], 1)), (0.2, tcp(b"\r\n\r\n", len(INVITE) - 249))]
+    packets += [(0.3, tcp(ACK[:50], len(INVITE) - 245)), (0.4, tcp(ACK[50:], len(INVITE) - 195))]
+    analysis = analyse([write(packets)])
+    assert [m.data for m in analysis.messages] == [ACK]
+
+
+def test_other_tcp_traffic_is_no_sip(write):
+    packets = [(0.0, tcp(b"", 0, 2)), (0.1, tcp(b"GET / HTTP/1.1\r\n\r\n", 1))]
+    packets += [(1 + n / 100, tcp(b"X" * 1000, 1000 * n, ports=(80, 9000))) for n in range(200)]
+    analysis = analyse([write(packets)])
+    assert (analysis.messages, analysis.malformed, analysis.captures[0].problems) == ([], 0, [])
+
+
 def test_a_fragmented_invite(write):
     datagram = udp(INVITE, CALLER, CALLEE, (5060, 5060))[20:]
     first = ip(datagram[:200], 17, CALLER, CALLEE, 77, 0x2000)

@@ -113,7 +113,7 @@ def test_digits_of_telephone_events(streams):
             )
     (found,) = streams(packets, announced=[RECEIVER])
     assert found.dtmf == "1#5"
-    assert (found.codec, found.candidate.payload_types) == ("PCMU", [0, 101])
+    assert (found.codec, found.candidate.payload_types) == ("PCMU", (0, 101))
     (found,) = streams(packets)
     assert found.dtmf == "1#5", "payload type 101 is taken for events where no SDP says otherwise"
 
@@ -183,6 +183,28 @@ def test_the_number_of_streams_is_bounded(tmp_path, monkeypatch):
     read(book, tmp_path / "flood.pcap", 0, talk(20) + flood)
     assert len(book.finish()) == 1
     assert book.unfollowed
+
+
+def test_noise_gives_its_place_to_later_streams(tmp_path, monkeypatch):
+    monkeypatch.setattr("sipreplay.analysis.streams.MAX_STREAMS", 60)
+    monkeypatch.setattr("sipreplay.analysis.streams.SWEEP_EVERY", 20)
+    monkeypatch.setattr("sipreplay.capture.reader.CHUNK", 4000)
+    book = StreamBook()
+    book.announced.announce((0, 0), "192.0.2.7", 7, EVENT, "call")
+    noise = [(BEGAN + n, udp(rtp(1, 1, ssrc=1000 + n), ports=PORTS)) for n in range(300)]
+    quiet = [(BEGAN + 0.5, udp(rtp(1, 1), "192.0.2.7", ports=(7, 4002)))]
+    read(
+        book,
+        tmp_path / "n.pcap",
+        0,
+        sorted(noise + quiet + talk(20) + talk(20, ssrc=6, start=290.1), key=lambda item: item[0]),
+    )
+    assert not book.unfollowed
+    assert [(found.quality.packets, found.candidate.ssrc) for found in book.finish()] == [
+        (20, 0xABCD),
+        (1, 0xABCD),
+        (20, 6),
+    ]
 
 
 def test_figures_do_not_depend_on_how_the_file_was_cut(tmp_path, monkeypatch):
