@@ -22,6 +22,7 @@ _HEAD = """\
 #   sh sipp.sh                 all pairs
 #   sh sipp.sh NAME...         these calling sides only
 #   UAC_IP=127.0.0.5 RATE=5 sh sipp.sh
+#   START_S=3 sh sipp.sh       seconds that the answering side gets to start
 #
 # Media is sent through raw sockets: that needs root or CAP_NET_RAW. Ends with 0 when both sides of every pair did.
 set -eu
@@ -34,6 +35,7 @@ UAS_IP=${UAS_IP:-127.0.0.2}
 UAS_PORT=${UAS_PORT:-5060}
 UAS_MEDIA_PORT=${UAS_MEDIA_PORT:-16000}
 RATE=${RATE:-10}
+START_S=${START_S:-1}
 LOGS=${LOGS:-logs}
 mkdir -p -- "$LOGS"
 failed=0
@@ -119,7 +121,7 @@ def _pair(uac: BundleScenario, uas: BundleScenario) -> str:
         f"        {common} -error_file {_log(uas.id, 'err')} \\",
         f"        >{_log(uas.id, 'out')} 2>&1 </dev/null &",
         "    uas=$!",
-        "    sleep 1",
+        '    sleep "$START_S"',
         "    uac_exit=0",
         f'    "$SIPP" "$(remote)" -sf {shlex.quote(uac.file)}{_injection(uac)} -t {transport} \\',
         '        -i "$UAC_IP" -p "$UAC_PORT" -mi "$UAC_IP" -mp "$UAC_MEDIA_PORT" -r "$RATE" \\',

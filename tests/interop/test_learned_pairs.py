@@ -43,7 +43,7 @@ def ladders(pcap: Path) -> Ladders:
 
 def played(bundle: Path, pcap: Path, uac: str, uas: str) -> None:
     """Run the bundle's sipp.sh between two addresses and record it."""
-    environment = {**os.environ, "UAC_IP": uac, "UAS_IP": uas, "TERM": "xterm"}
+    environment = {**os.environ, "UAC_IP": uac, "UAS_IP": uas, "START_S": "0.5", "TERM": "xterm"}
     with recording(pcap, hosts=[uac]):
         done = subprocess.run(
             ["sh", str(bundle / "sipp.sh")],
@@ -59,7 +59,7 @@ def played(bundle: Path, pcap: Path, uac: str, uas: str) -> None:
 
 def check(capture: Path, tmp_path: Path, loopback: Loopback, max_pause_s: float) -> None:
     bundle = tmp_path / "bundle"
-    report = learn([capture], bundle, LearnOptions(max_pause_s=max_pause_s, timewait_ms=1500))
+    report = learn([capture], bundle, LearnOptions(max_pause_s=max_pause_s, timewait_ms=600))
     assert not report.left_out
     uac, uas = loopback(), loopback()
     played(bundle, tmp_path / "again.pcap", uac, uas)
@@ -68,12 +68,12 @@ def check(capture: Path, tmp_path: Path, loopback: Loopback, max_pause_s: float)
 
 @pytest.mark.parametrize("name", OWN)
 def test_own_captures(own_captures: Path, tmp_path: Path, loopback: Loopback, name: str) -> None:
-    check(own_captures / name, tmp_path, loopback, 2.0)
+    check(own_captures / name, tmp_path, loopback, 1.0)
 
 
 @pytest.mark.parametrize("name", SHARED)
 def test_shared_captures(shared_captures: Path, tmp_path: Path, loopback: Loopback, name: str) -> None:
-    check(shared_captures / name, tmp_path, loopback, 0.3 if "method" in name else 2.0)
+    check(shared_captures / name, tmp_path, loopback, 0.3 if "method" in name else 1.0)
 
 
 def test_media_is_played_as_captured(own_captures: Path, tmp_path: Path, loopback: Loopback) -> None:
