@@ -163,6 +163,22 @@ def counted(pcap: Path) -> Counter[str]:
     return Counter(" ".join(f"{r.direction}{r.what}" for r in ladder.rows) for ladder in tshark_ladders(pcap))
 
 
+def play(folder: Path, pcap: Path, loopback: Loopback) -> None:
+    """Run the bundle's sipp.sh and record it."""
+    uac, uas = loopback(), loopback()
+    with recording(pcap, hosts=[uac]):
+        done = subprocess.run(
+            ["sh", str(folder / "sipp.sh")],
+            env={**os.environ, "UAC_IP": uac, "UAS_IP": uas, "START_S": "0.5", "TERM": "xterm"},
+            capture_output=True,
+            text=True,
+            timeout=200,
+            stdin=subprocess.DEVNULL,
+        )
+    logs = "".join(f"--- {p.name}\n{p.read_text(errors='replace')[-2500:]}\n" for p in (folder / "logs").glob("*.err"))
+    assert done.returncode == 0, done.stdout + done.stderr + logs
+
+
 def test_made_flows(tmp_path: Path, loopback: Loopback) -> None:
     talks = []
     for number, flow in enumerate(FLOWS):
@@ -171,18 +187,25 @@ def test_made_flows(tmp_path: Path, loopback: Loopback) -> None:
         talks.append(talk)
     made = learned(tmp_path, talks, LearnOptions(timewait_ms=600))
     assert not made.report.left_out
-    uac, uas = loopback(), loopback()
-    with recording(tmp_path / "again.pcap", hosts=[uac]) as pcap:
-        done = subprocess.run(
-            ["sh", str(made.folder / "sipp.sh")],
-            env={**os.environ, "UAC_IP": uac, "UAS_IP": uas, "START_S": "0.5", "TERM": "xterm"},
-            capture_output=True,
-            text=True,
-            timeout=200,
-            stdin=subprocess.DEVNULL,
-        )
-    logs = "".join(
-        f"--- {p.name}\n{p.read_text(errors='replace')[-2500:]}\n" for p in (made.folder / "logs").glob("*.err")
-    )
-    assert done.returncode == 0, done.stdout + done.stderr + logs
-    assert counted(pcap) == counted(tmp_path / "calls.pcap")
+    play(made.folder, tmp_path / "again.pcap", loopback)
+    assert counted(tmp_path / "again.pcap") == counted(tmp_path / "calls.pcap")
+
+
+def headers(pcap: Path) -> Counter[str]:
+    """Request-URI user and Server of every OPTIONS, as tshark reads them."""
+    fields = ["-e", "sip.r-uri.user", "-e", "sip.from.user", "-e", "sip.User-Agent", "-e", "sip.Server"]
+    argv = ["tshark", "-n", "-r", str(pcap), "-Y", "sip", "-T", "fields", *fields]
+    return Counter(subprocess.run(argv, capture_output=True, check=True, text=True, timeout=60).stdout.splitlines())
+
+
+def test_each_call_of_a_shape_keeps_its_own_values_on_both_sides(tmp_path: Path, loopback: Loopback) -> None:
+    talks = []
+    for number in range(5):
+        talk = Talk(call_id=f"c{number}", caller=f"30{number}", callee=f"40{number}", start=1000.0 + number)
+        talk.request(0.0, "OPTIONS", 1, more=f"User-Agent: phone {number % 3}\r\n")
+        talk.response(0.03, 200, 1, "OPTIONS", more=f"Server: box {number}\r\n")
+        talks.append(talk)
+    made = learned(tmp_path, talks, LearnOptions(timewait_ms=600))
+    assert [row.calls for row in made.report.scenarios] == [5]
+    play(made.folder, tmp_path / "again.pcap", loopback)
+    assert headers(tmp_path / "again.pcap") == headers(tmp_path / "calls.pcap")
