@@ -69,8 +69,12 @@ class MediaProcess:
                 start_new_session=True,
             )
         self._control = ours
-        ours.sendall(json.dumps(self._settings).encode() + b"\n")
-        self._answer(_START_S)
+        try:
+            ours.sendall(json.dumps(self._settings).encode() + b"\n")
+            self._answer(_START_S)
+        except (OSError, TransportError):
+            self.stop()
+            raise
         return self
 
     @property
