@@ -154,6 +154,8 @@ def _side(name: str, role: str, config: EngineConfig) -> Side:
 def _config(options: RunOptions, folder: Path, scenario: BundleScenario) -> EngineConfig:
     injection = [folder / scenario.injection] if scenario.injection else []
     config = EngineConfig(folder / scenario.file, injection=injection)
+    if injection and scenario.injection_index >= 0:
+        config.injection_index = [(injection[0].name, scenario.injection_index)]
     config.transport = options.transport or scenario.transport
     _common(config, options)
     config.digest_uri = "request"
