@@ -54,4 +54,4 @@ def _turn_around(call: Call) -> None:
     """The last message received was a request: its From is our To. (SIPp writes them the wrong way round.)"""
     to = b", ".join(header_values(call.last_received, b"To"))
     sender = b", ".join(header_values(call.last_received, b"From"))
-    call.headers = {b"": call.last_received.lower(), b"From": b"From: " + to, b"To": b"To: " + sender}
+    call.headers = {b"From": b"From: " + to, b"To": b"To: " + sender}

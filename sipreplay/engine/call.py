@@ -78,6 +78,7 @@ class Call:
         "established",
         "failure",
         "fresh",
+        "head",
         "headers",
         "index",
         "invite_at",
@@ -151,7 +152,9 @@ class Call:
         self.variables: list[Value] | None = None
         self.lines: list[int] | None = None
         self.headers: dict[bytes, bytes] | None = None
-        """Headers of `last_received` that were already looked up."""
+        """[last_*] of `last_received` that were already printed."""
+        self.head: dict[bytes, list[bytes]] | None = None
+        """All headers of `last_received`, if one was asked for."""
         self.failure = ""
         """Reason of an action that failed; the call goes on and counts as failed at its end."""
         self.user = 0
@@ -170,6 +173,7 @@ class Call:
         """Drop what a dead call does not need."""
         self.last_received = self.fresh = self.trigger = self.last_response = self.last_sent = b""
         self.headers = None
+        self.head = None
         self.variables = None
         self.lines = None
         self.rtds = None

@@ -180,9 +180,13 @@ class Engine(Context):
     def receive(self, data: bytes, address: Address | None, now: float) -> None:
         """Take one message. `address` is where it came from; None if it does not matter (a client's)."""
         start = data.find(b"\nCall-ID: ")
-        call = self.calls.get(data[start + 10 : data.find(b"\r", start)]) if start > 0 else None
-        if call is None or data.find(b"\r\n\r\n", 0, start) >= 0:
-            call = lifecycle.locate(self, data, address, now)
+        call_id = b""
+        call: Call | None = None
+        if start > 0 and data.find(b"\r\n\r\n", 0, start) < 0:
+            call_id = data[start + 10 : data.find(b"\r", start)]
+            call = self.calls.get(call_id)
+        if call is None:
+            call = lifecycle.locate(self, data, call_id, address, now)
             if call is None:
                 return
         if call.state != ALIVE:
@@ -273,9 +277,10 @@ class Engine(Context):
         else:
             if call.retrans_due and key in _STOPPERS and index > call.last_send_index:
                 call.retrans_due = 0.0
-            number = special.cseq_number(data)
-            if number > call.cseq:
-                call.cseq = number
+            if self.program.uses_cseq:
+                number = special.cseq_number(data)
+                if number > call.cseq:
+                    call.cseq = number
         if self.program.learns_sdp and not step.ignore_sdp:
             special.learn_sdp(self, call, response, key, data)
         if not step.advance_state:
@@ -283,6 +288,7 @@ class Engine(Context):
         call.last_received = call.fresh = data
         call.last_recv_index = index
         call.headers = None
+        call.head = None
         if step.branches:
             if step.optional != MANDATORY and step.test != NO_VARIABLE and not is_set(read(self, call, step.test)):
                 return

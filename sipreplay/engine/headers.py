@@ -23,6 +23,53 @@ _BRANCH = re.compile(rb"(?i);[ \t\r\n]*branch[ \t]*=[ \t]*([^;,\s]+)")
 _DIGITS = re.compile(rb"[0-9]{1,10}")
 
 
+_LONG = {short: name for name, short in _COMPACT.items()}
+_SPELLED_LIMIT = 4096
+
+
+class HeadReader:
+    """Reads several headers of a message in one pass: those whose names (in lower case) are `wanted`.
+
+    Looks at what `header_values` looks at. Learns how peers spell names, within bounds.
+    """
+
+    __slots__ = ("_spelled", "_wanted")
+
+    def __init__(self, wanted: frozenset[bytes]) -> None:
+        self._wanted = wanted
+        self._spelled: dict[bytes, bytes] = {}
+        """A name as spelled to the wanted name in lower case, or b""."""
+
+    def read(self, message: bytes) -> dict[bytes, list[bytes]]:
+        """Lower-case name to values in order, unfolded; no entry for what is not there."""
+        end = message.find(b"\r\n\r\n")
+        head = message if end < 0 else message[:end]
+        if b"\r\n " in head or b"\r\n\t" in head:
+            head = _FOLD.sub(b" ", head)
+        spelled = self._spelled
+        index: dict[bytes, list[bytes]] = {}
+        for line in head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            known = spelled.get(name)
+            if known is None:
+                known = self._learn(name)
+            if known:
+                if known in index:
+                    index[known].append(value.strip())
+                else:
+                    index[known] = [value.strip()]
+        return index
+
+    def _learn(self, name: bytes) -> bytes:
+        lower = name.lower()
+        known = _LONG.get(lower, lower)
+        if known not in self._wanted:
+            known = b""
+        if len(self._spelled) < _SPELLED_LIMIT:
+            self._spelled[name] = known
+        return known
+
+
 def header_values(message: bytes, name: bytes, lowered: bytes = b"") -> list[bytes]:
     """All values of a header in order, without its name, unfolded. `lowered` is the message in lower case, if known.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sipreplay.engine import abort
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 INIT_CALL_ID = b"///main-init"
 INIT_STEPS = 10_000
+_PLAIN = re.compile(rb"[!-~]+")
 _AUTOMATIC = (b"INFO", b"NOTIFY", b"OPTIONS", b"UPDATE")
 
 
@@ -132,13 +134,18 @@ def start_user(engine: Engine, now: float) -> bool:
     return True
 
 
-def locate(engine: Engine, data: bytes, address: Address | None, now: float) -> Call | None:
-    """The call a message belongs to, by the whole rule; a new call for a server; None if the message ends here."""
+def locate(engine: Engine, data: bytes, seen: bytes, address: Address | None, now: float) -> Call | None:
+    """The call a message belongs to, by the whole rule; a new call for a server; None if the message ends here.
+
+    `seen`: the Call-ID if it was found in its usual spelling, else b"".
+    """
     if data.find(b"SIP/2.0") < 0:
         if data.strip(b"\r\n\0"):
             engine.warn(f"not SIP, discarded: {data[:60]!r}")
         return None
-    call_id = header(data, b"Call-ID")
+    call_id = seen if _PLAIN.fullmatch(seen) else b""
+    if not call_id:
+        call_id = header(data, b"Call-ID")
     if not call_id:
         engine.warn(f"no Call-ID, discarded: {data[:60]!r}")
         return None

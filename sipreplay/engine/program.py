@@ -14,6 +14,7 @@ from sipreplay.engine.actions import ActionCompiler
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.defaults import DEFAULT_MESSAGES
 from sipreplay.engine.endpoint import Endpoint
+from sipreplay.engine.headers import HeadReader
 from sipreplay.engine.steps import NO_VARIABLE, Program, Step
 from sipreplay.engine.templates import TemplateCompiler
 from sipreplay.engine.variables import Names
@@ -116,6 +117,8 @@ class _Compiler:
             if isinstance(element, model.Send):
                 program.clock_rates.update((int(n), int(hz)) for n, hz in _RTPMAP.findall(element.text) if int(n) < 128)
         program.length_s = sum(self._longest(step, e) for step, e in zip(program.steps, scenario.elements, strict=True))
+        program.heads = HeadReader(frozenset(self.templates.headers))
+        program.uses_cseq = self.templates.uses_cseq
         program.uses_lines = bool(self.injections)
         for number, column in self.templates.fields:
             self.injections[number].require_fields(column)

@@ -40,7 +40,7 @@ def render(engine: Engine, call: Call, template: Template, now: float) -> bytes:
             known = call.headers
             value = known.get(argument) if known is not None else None
             if value is None:
-                value = last_header(call, argument)
+                value = last_header(engine, call, argument)
             if value:
                 out[position] = value
             else:
@@ -72,16 +72,24 @@ def _peer_tag(call: Call) -> bytes:
     return call.peer_tag
 
 
-def last_header(call: Call, name: bytes) -> bytes:
+def last_header(engine: Engine, call: Call, name: bytes) -> bytes:
     """What [last_<name>] prints: the line as the keyword spells the name, values joined; b"" if there is none."""
     message = call.last_received
     if not message:
         return b""
     known = call.headers
     if known is None:
-        known = call.headers = {b"": message.lower()}
-    values = headers.header_values(message, name, known[b""])
-    value = name + b": " + b", ".join(values) if values else b""
+        known = call.headers = {}
+    index = call.head
+    if index is None:
+        index = call.head = engine.program.heads.read(message)
+    values = index.get(name.lower())
+    if values is None:
+        value = b""
+    elif len(values) == 1:
+        value = name + b": " + values[0]
+    else:
+        value = name + b": " + b", ".join(values)
     known[name] = value
     return value
 

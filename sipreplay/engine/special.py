@@ -71,6 +71,7 @@ def before(engine: Engine, call: Call, step: Step, response: bool, data: bytes, 
         except CallFailed as failed:
             call.last_received = data
             call.headers = None
+            call.head = None
             lifecycle.fail(engine, call, now, failed.reason, failed.text)
             return False
         call.index = index

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from sipreplay.engine.headers import HeadReader
+
 # Kinds of step.
 SEND: Final = 0
 RECV: Final = 1
@@ -255,6 +257,7 @@ class Program:
         "file",
         "global_names",
         "global_variables",
+        "heads",
         "init",
         "learns_sdp",
         "length_bins",
@@ -270,6 +273,7 @@ class Program:
         "unexpected_pause",
         "unexpected_return",
         "user_variables",
+        "uses_cseq",
         "uses_lines",
         "warnings",
     )
@@ -283,6 +287,8 @@ class Program:
         self.rtds: list[str] = []
         self.rtd_bins: dict[str, list[int]] = {}
         self.length_bins: list[int] = []
+        self.heads = HeadReader(frozenset())
+        """Reads the headers that [last_*] prints."""
         self.length_s = 0.0
         """Sum of the 99th percentiles of the pauses, as played."""
         self.counters: list[str] = []
@@ -304,5 +310,7 @@ class Program:
         self.media_kinds: list[str] = []
         self.clock_rates: dict[int, int] = {}
         """Payload type to Hz, as our own SDP announces: what a receiver needs to measure jitter."""
+        self.uses_cseq = False
+        """Whether some text prints [cseq]."""
         self.uses_lines = False
         self.warnings: list[str] = []

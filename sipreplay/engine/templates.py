@@ -56,7 +56,9 @@ class TemplateCompiler:
         self.injections = injections
         self.service = service
         self.endpoint = endpoint
+        self.headers: set[bytes] = set()
         self.uses_lines = False
+        self.uses_cseq = False
         self.auto_media = False
         self.shared_media = False
         self.fields: list[tuple[int, int]] = []
@@ -126,9 +128,12 @@ class TemplateCompiler:
             out.literal(b"%d" % (index if index is not None else -1))
         elif name in _DYNAMIC:
             self.auto_media |= name == "auto_media_port"
+            self.uses_cseq |= name == "cseq"
             out.slot(_DYNAMIC[name], word.offset)
         elif name == "last_header":
-            out.slot(steps.LAST_HEADER, word.plain("name").encode("utf-8", "surrogateescape"))
+            header = word.plain("name").encode("utf-8", "surrogateescape")
+            self.headers.add(header.lower())
+            out.slot(steps.LAST_HEADER, header)
         elif name == "variable":
             out.slot(steps.VARIABLE, self.names.reference(word.plain("name")))
         elif name == "field":

@@ -37,9 +37,11 @@ def unexpected(engine: Engine, call: Call, data: bytes, now: float) -> None:
         lifecycle.end(engine, call, now, f"failed at index {step.index}", remember=False)
         return
     if method == b"PING" or (method in _AUTOMATIC and config.auto_answer):
-        last, cached = call.last_received, call.headers
+        last = call.last_received
         _answer(engine, call, data, now)
-        call.last_received, call.headers = last, cached
+        call.last_received = last
+        call.headers = None
+        call.head = None
         engine.totals.auto_answered += 1
         return
     engine.counters.unexpected[step.index] += 1
@@ -48,6 +50,7 @@ def unexpected(engine: Engine, call: Call, data: bytes, now: float) -> None:
         return
     call.last_received = data
     call.headers = None
+    call.head = None
     lifecycle.fail(engine, call, now, "UnexpectedMessage", f"unexpected {shown(data)}", step=step, got=shown(data))
 
 
@@ -76,6 +79,7 @@ def _answer(engine: Engine, call: Call, data: bytes, now: float) -> None:
     """200 to a request."""
     call.last_received = data
     call.headers = None
+    call.head = None
     abort.default(engine, call, "200", now)
 
 
