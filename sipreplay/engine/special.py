@@ -153,8 +153,11 @@ def retransmit(engine: Engine, call: Call, now: float) -> None:
             engine, call, step, now, "MaxUDPRetrans", f"no answer after {call.retrans_count - 1} retransmissions"
         )
         return
-    with contextlib.suppress(OSError):
-        engine.send(call.last_sent, call.address)  # type: ignore[arg-type]
+    if step.lost and engine.random.random() < step.lost:
+        engine.counters.lost[step.index] += 1
+    else:
+        with contextlib.suppress(OSError):
+            engine.send(call.last_sent, call.address)  # type: ignore[arg-type]
     engine.counters.retransmissions[step.index] += 1
     engine.totals.retransmissions += 1
     call.retrans_delay *= 2
