@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sipreplay.learn.learner import learn
 from sipreplay.learn.options import LearnOptions
-from tests.interop.peers import Row, recording, tshark_ladders, tshark_streams
+from tests.interop.ahead import ahead
+from tests.interop.conftest import NO_SHARED, REPOSITORY, shared_folder
+from tests.interop.peers import Row, loopback_addresses, recording, tshark_ladders, tshark_streams
 
 OWN = [
     "uac_pcap-g711-dtmf.pcap",
@@ -22,17 +24,18 @@ OWN = [
     "tcp-call.pcap",
 ]
 SHARED = [
+    "suricata-verify--sip-method-sip.pcap",
     "sipnab--sip-rtp-g711.pcap",
     "sipnab--register-invite-reinvite-bye.pcap",
     "sipnab--codec-negotiation.pcap",
     "sipnab--invite-opus-bye.pcap",
     "ISA--sip.pcap",
-    "suricata-verify--sip-method-sip.pcap",
     "sipnab--h263-over-rtp.pcap",
 ]
 
 Loopback = Callable[[], str]
 Ladders = Counter[tuple[Row, ...]]
+Pair = tuple[Ladders, Ladders]
 
 pytestmark = pytest.mark.interop("sipp", "tshark", "tcpdump")
 
@@ -57,23 +60,35 @@ def played(bundle: Path, pcap: Path, uac: str, uas: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr + logs
 
 
-def check(capture: Path, tmp_path: Path, loopback: Loopback, max_pause_s: float) -> None:
-    bundle = tmp_path / "bundle"
-    report = learn([capture], bundle, LearnOptions(max_pause_s=max_pause_s, timewait_ms=600))
+def replayed(capture: Path, folder: Path) -> tuple[Ladders, Ladders]:
+    """Learn a capture and play what was learned: the ladders of the capture, and those of the run."""
+    max_pause_s = 0.3 if "method" in capture.name else 1.0
+    report = learn([capture], folder / "bundle", LearnOptions(max_pause_s=max_pause_s, timewait_ms=600))
     assert not report.left_out
-    uac, uas = loopback(), loopback()
-    played(bundle, tmp_path / "again.pcap", uac, uas)
-    assert ladders(tmp_path / "again.pcap") == ladders(capture)
+    addresses = loopback_addresses()
+    played(folder / "bundle", folder / "again.pcap", next(addresses), next(addresses))
+    return ladders(capture), ladders(folder / "again.pcap")
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_own_captures(own_captures: Path, tmp_path: Path, loopback: Loopback, name: str) -> None:
-    check(own_captures / name, tmp_path, loopback, 1.0)
+@pytest.fixture(scope="module")
+def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Pair]]:
+    """What `replayed` gives for a capture; all captures of this module are replayed side by side."""
+    shared = shared_folder()
+
+    def work(name: str) -> Pair:
+        folder = REPOSITORY / "captures" if name in OWN else shared
+        if folder is None:
+            pytest.skip(NO_SHARED)
+        return replayed(folder / name, tmp_path_factory.mktemp("replayed"))
+
+    with ahead(request, "name", work) as waited:
+        yield waited
 
 
-@pytest.mark.parametrize("name", SHARED)
-def test_shared_captures(shared_captures: Path, tmp_path: Path, loopback: Loopback, name: str) -> None:
-    check(shared_captures / name, tmp_path, loopback, 0.3 if "method" in name else 1.0)
+@pytest.mark.parametrize("name", SHARED + OWN)
+def test_sipp_replays_the_ladders_of_a_capture(result: Callable[[str], Pair], name: str) -> None:
+    captured, again = result(name)
+    assert again == captured
 
 
 def test_media_is_played_as_captured(own_captures: Path, tmp_path: Path, loopback: Loopback) -> None:
