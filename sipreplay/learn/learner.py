@@ -21,7 +21,7 @@ from sipreplay.errors import CaptureError, ScenarioError, UsageError
 from sipreplay.learn import tables
 from sipreplay.learn.dialogue import build_draft
 from sipreplay.learn.emit import Emitted, emit
-from sipreplay.learn.media import SideMedia, StreamTable, collect, plan_media
+from sipreplay.learn.media import MOST_PACKETS, SideMedia, StreamTable, collect, plan_media
 from sipreplay.learn.names import UAC, UAS, find_parties
 from sipreplay.learn.naming import shape_name
 from sipreplay.learn.options import LearnOptions, LearnReport, LeftOut, ScenarioRow
@@ -33,6 +33,9 @@ from sipreplay.scenario.reader import read_scenario
 from sipreplay.scenario.writer import write_scenario
 
 Progress = Callable[[int, int], None]
+
+MOST_PACKETS_IN_ALL = 1_500_000
+"""Of RTP in one bundle: some 300 MB."""
 
 
 @dataclass(slots=True)
@@ -114,22 +117,27 @@ def _nothing(analysis: Analysis, left_out: Sequence[LeftOut]) -> str:
     if analysis.messages:
         return f"{names}: {len(analysis.messages)} SIP messages in {packets} packets, but no request to learn from"
     return (
-        f"{names}: no SIP in {packets} packets (TLS and WebSocket need keys, which this version does not take); "
-        "capture again where SIP is in the clear"
+        f"{names}: no SIP in {packets} packet{'s' * (packets != 1)} (TLS and WebSocket need keys, "
+        "which this version does not take); capture again where SIP is in the clear"
     )
 
 
 def _write_shapes(work: _Work, shapes: list[Shape], streams: StreamTable, captures: Sequence[Path]) -> None:
-    wanted: list[Stream] = []
-    if work.options.media:
-        wanted = [stream for shape in shapes for stream in streams.of(shape.unit)]
-    packets = collect(captures, wanted)
-    taken: set[str] = set()
-    for shape in shapes:
-        name = shape_name(shape.unit, taken)
+    wanted: dict[int, list[Stream]] = {}
+    total = 0
+    for number, shape in enumerate(shapes):
         own = streams.of(shape.unit) if work.options.media else []
-        media = plan_media(shape, name, own, packets, work.folder)
-        _write_shape(work, shape, name, media)
+        total += sum(min(stream.packets, MOST_PACKETS) for stream in own)
+        if own and total > MOST_PACKETS_IN_ALL:
+            why = f"more than {MOST_PACKETS_IN_ALL:,} RTP packets in one bundle; choose calls with --call or --filter"
+            work.left_out.append(LeftOut(f"media of dialog {shape.unit.dialog.id}", why))
+            own = []
+        wanted[number] = own
+    packets = collect(captures, [stream for own in wanted.values() for stream in own])
+    taken: set[str] = set()
+    for number, shape in enumerate(shapes):
+        name = shape_name(shape.unit, taken)
+        _write_shape(work, shape, name, plan_media(shape, name, wanted[number], packets, work.folder))
 
 
 def _write_shape(work: _Work, shape: Shape, name: str, media: dict[str, SideMedia]) -> None:

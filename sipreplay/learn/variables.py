@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from sipreplay.scenario.model import Action, AssignStr, Ereg, Lookup
 
 CALLEE = "callee"
@@ -44,7 +42,7 @@ def live_payload(variable: str, captured: int, codec: str) -> list[Action]:
     """The number that the live offer gives a codec (`name/clock`); the captured one if it has none."""
     return [
         AssignStr(variable, str(captured)),
-        Ereg(f"rtpmap:([0-9]+)[ \t]+{re.escape(codec)}", ("_", variable)),
+        Ereg(f"rtpmap:([0-9]+)[ \t]+{codec.replace('.', '[.]')}", ("_", variable)),
     ]
 
 
