@@ -171,6 +171,7 @@ class SipCollector:
             except SipSyntaxError:
                 self.malformed += 1
                 return
+            message.read_tags()  # while its bytes are near: dialogs ask for them when all has been collected
             copy = False
             retransmission = scanned is not None and self._seen_before(source, destination, scanned, message)
             self._sights[sight_key] = (time, (ip_id,) if ip_id else (), data, message)

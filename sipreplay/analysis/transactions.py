@@ -72,7 +72,8 @@ def group_exchanges(messages: Iterable[CapturedMessage]) -> list[Exchange]:
         name = branch or f"{message.from_tag} {'|'.join(sorted(map(str, here)))}"
         joined = method in ("ACK", "CANCEL") and (name, cseq, "INVITE") in loose
         key = (name, cseq, "INVITE" if joined else method)
-        exchange = exact.get((*key, *here))
+        place = (*key, *here)
+        exchange = exact.get(place)
         if exchange is None:
             known = loose.setdefault(key, [])
             if known and (joined or not is_request):
@@ -83,7 +84,7 @@ def group_exchanges(messages: Iterable[CapturedMessage]) -> list[Exchange]:
                 exchange = Exchange(branch, cseq, key[2], *here, message.from_tag)
                 exchanges.append(exchange)
                 known.append(exchange)
-            exact[(*key, *here)] = exchange
+            exact[place] = exchange
         exchange.messages.append(captured)
         if is_request and exchange.request is None and message.method == exchange.method:
             exchange.request = captured

@@ -25,12 +25,9 @@ _HEAD_END = re.compile(rb"\r\n\r\n|\n\r?\n|\r\n\n")
 _STATUS_LINE = re.compile(rb"SIP/2\.0[ \t]+(\d{3})(?:[ \t]|\Z)", re.IGNORECASE)
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+\Z")
 _USUAL = {
-    name.lower(): re.compile(rb"\n%s: ([^\r\n]*)\r\n(?![ \t])" % name.encode())
-    for name in ("From", "To", "Contact", "Content-Type", "Content-Length")
+    name.lower(): b"\n%s: " % name.encode() for name in ("From", "To", "Contact", "Content-Type", "Content-Length")
 }
-"""Headers that are looked for in their usual spelling before all headers are read: ten times faster, and mostly
-enough.
-"""
+"""Headers that are looked for in their usual spelling before all headers are read: it is ten times faster."""
 _VIA = re.compile(rb"\nVia: ([^\r\n]*)\r\n(?![ \t])")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _STREAM_LENGTH = re.compile(rb"\n(?:content-length|l)[ \t]*:\s*(\d{1,9})\s*(?:\r?\n|\Z)", re.IGNORECASE)
@@ -158,12 +155,10 @@ class Message:
 
     def get(self, name: str) -> str | None:
         """The first value of a header, or None."""
-        if (
-            self._index is None
-            and (usual := _USUAL.get(name))
-            and (match := usual.search(self._data, self._line_end, self._split[0]))
-        ):
-            return _text(match.group(1)).strip()
+        if self._index is None and name in _USUAL:
+            start, stop = self._usual_line(_USUAL[name])
+            if stop >= 0:
+                return _text(self._data[start:stop]).strip()
         values = self.get_all(name)
         return values[0] if values else None
 
@@ -198,30 +193,43 @@ class Message:
                 return split_list(_text(usual.group(1)))
         return [part for value in self.get_all("via") for part in split_list(value)]
 
+    def read_tags(self) -> None:
+        """Find the tags now rather than when they are asked for."""
+        self._from_tag = self._tag("from")
+        self._to_tag = self._tag("to")
+
     @property
     def from_tag(self) -> str:
         """The tag of From, or ""."""
         if self._from_tag is None:
-            self._from_tag = self._tag(b"\nFrom: ", "from")
+            self._from_tag = self._tag("from")
         return self._from_tag
 
     @property
     def to_tag(self) -> str:
         """The tag of To, or ""."""
         if self._to_tag is None:
-            self._to_tag = self._tag(b"\nTo: ", "to")
+            self._to_tag = self._tag("to")
         return self._to_tag
 
-    def _tag(self, start: bytes, name: str) -> str:
-        """The tag of a name-addr as nearly all write it, by four searches; else by the rules."""
+    def _usual_line(self, start: bytes) -> tuple[int, int]:
+        """Where the value of a header begins and ends that is written `start` and not folded; (-1, -1) without one."""
         data = self._data
         at = data.find(start, self._line_end, self._split[0])
-        stop = data.find(b"\r\n", at + 2)
-        if at >= 0 and stop >= 0:
-            tag_at = data.rfind(b">;tag=", at, stop)
+        if at >= 0:
+            stop = data.find(b"\r\n", at + 2)
+            if stop >= 0 and data[stop + 2 : stop + 3] not in (b" ", b"\t"):
+                return at + len(start), stop
+        return -1, -1
+
+    def _tag(self, name: str) -> str:
+        """The tag of a name-addr as nearly all write it, by a few searches; else by the rules."""
+        data = self._data
+        start, stop = self._usual_line(_USUAL[name])
+        if stop >= 0:
+            tag_at = data.rfind(b">;tag=", start, stop)
             tag = data[tag_at + 6 : stop] if tag_at >= 0 else b""
-            usual = tag.isalnum() or _TOKEN.match(tag) if tag_at >= 0 else data[stop - 1 : stop] == b">"
-            if usual and data[stop + 2 : stop + 3] not in (b" ", b"\t"):
+            if tag.isalnum() or _TOKEN.match(tag) if tag_at >= 0 else data[stop - 1 : stop] == b">":
                 return tag.decode("ascii")
         return tag_of(self.get(name) or "")
 
