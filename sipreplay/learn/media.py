@@ -26,6 +26,8 @@ KINDS = ("audio", "video")
 OVERLAP_S = 0.2
 ANSWER_S = 0.5
 """RTP that comes up to this long before the ACK starts with the ACK."""
+LATE_S = 2.0
+"""RTP so long after a call's last message is still its own."""
 MOST_CHUNKS = 40
 MOST_PACKETS = 500_000
 """Of one file: 2.8 hours of 20 ms."""
@@ -139,8 +141,9 @@ def _segments(stream: Stream, packets: list[Packet], unit: Unit) -> list[Chunk]:
     parts: list[list[Packet]] = []
     current = (-1, -1)
     counts: list[Counter[int]] = []
+    begin, end = _lifetime(unit)
     for packet in packets:
-        if len(packet[1]) < 12:
+        if len(packet[1]) < 12 or not begin <= packet[0] <= end:
             continue
         segment = bisect_right(answers, packet[0])
         if not parts or segment != current[0]:
@@ -161,6 +164,14 @@ def _segments(stream: Stream, packets: list[Packet], unit: Unit) -> list[Chunk]:
     if chunks:
         chunks[0].dtmf, chunks[0].lost = stream.dtmf, max(0, stream.lost)
     return chunks
+
+
+def _lifetime(unit: Unit) -> tuple[float, float]:
+    """When the call's media may have been sent: a port is used again by later calls, with the same SSRC at worst."""
+    over = any(e.method == "BYE" for e in unit.exchanges) or not any(
+        e.method == "INVITE" and e.final is not None and e.final.status < 300 for e in unit.exchanges
+    )
+    return unit.events[0].time - LATE_S, (unit.events[-1].time + LATE_S if over else float("inf"))
 
 
 def _merged(chunks: list[Chunk]) -> list[Chunk]:
