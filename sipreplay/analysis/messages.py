@@ -16,14 +16,15 @@ COPY_WINDOW_S = 0.05
 """The same bytes between the same addresses within this time are one packet captured twice."""
 MAX_STREAMS = 20000
 """TCP directions with unfinished bytes that are remembered at once; the oldest is dropped."""
-MAX_REMEMBERED_IDS = 16
+MAX_REMEMBERED = 16
+"""Sights of the same bytes (times, IP identifications) that a copy is looked for among."""
 _MAX_IN_DATAGRAM = 64
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n")
 _MARK = b"SIP/2.0"
 _ROUTED = re.compile(rb"\n(?:call-id|i|cseq|via|v)[ \t]*:", re.IGNORECASE)
 """In a stream a start line alone is not enough: other protocols borrow SIP's version by mistake or malice."""
 
-_Sight = tuple[float, tuple[int, ...], bytes, Message]
+_Sight = tuple[tuple[float, ...], tuple[int, ...], bytes, Message]
 _Flow = tuple[int, Address, Address]
 
 
@@ -158,12 +159,13 @@ class SipCollector:
         sight_key = (source, destination, data)
         sight = self._sights.get(sight_key)
         if sight is not None:
-            last, ids, data, message = sight
-            copy = abs(time - last) < COPY_WINDOW_S or (ip_id != 0 and ip_id in ids)
+            times, ids, data, message = sight
+            # All sights, not the last: another file may show a packet again after its retransmissions.
+            copy = (ip_id != 0 and ip_id in ids) or any(abs(time - seen) < COPY_WINDOW_S for seen in times)
             retransmission = not copy
             if ip_id and ip_id not in ids:
-                ids = (*ids[1 - MAX_REMEMBERED_IDS :], ip_id)
-            self._sights[sight_key] = (time, ids, data, message)
+                ids = (*ids[1 - MAX_REMEMBERED :], ip_id)
+            self._sights[sight_key] = ((*times[1 - MAX_REMEMBERED :], time), ids, data, message)
         else:
             scanned = scanned or scan(data)
             try:
@@ -174,7 +176,7 @@ class SipCollector:
             message.read_tags()  # while its bytes are near: dialogs ask for them when all has been collected
             copy = False
             retransmission = scanned is not None and self._seen_before(source, destination, scanned, message)
-            self._sights[sight_key] = (time, (ip_id,) if ip_id else (), data, message)
+            self._sights[sight_key] = ((time,), (ip_id,) if ip_id else (), data, message)
         self.messages.append(
             CapturedMessage(capture, packet, time, source, destination, transport, data, message, retransmission, copy)
         )

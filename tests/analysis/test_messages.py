@@ -146,3 +146,12 @@ def test_any_payload_is_taken(payload: bytes) -> None:
         collector.datagram(0, 1, 1.0, A, B, "UDP", data)
         collector.segment(0, 1, 1.0, A, B, data)
     collector.finish()
+
+
+def test_a_second_file_that_saw_the_same_packets_holds_copies() -> None:
+    collector = SipCollector()
+    for capture, shift in ((0, 0.0), (1, 0.02)):
+        for packet, time in enumerate((1.0, 1.5, 2.5)):
+            collector.datagram(capture, packet, time + shift, A, B, "UDP", OPTIONS)
+    assert [m.copy for m in collector.messages] == [False] * 3 + [True] * 3
+    assert [m.retransmission for m in collector.messages] == [False, True, True, False, False, False]
