@@ -33,6 +33,7 @@ Send = Callable[[bytes, Address], object]
 
 MEMO_LIMIT: Final = 128
 """Answers remembered for one state: what peers can send is not bounded, memory is."""
+REFUSING_LIMIT: Final = 1000
 STEPS_IN_A_TURN: Final = 5000
 """Steps that a call may do without waiting, before the others get their turn."""
 _STOPPERS: Final = frozenset((b"ACK", b"PRACK", b"CANCEL", b"BYE"))
@@ -70,6 +71,8 @@ class Engine(Context):
         self.t2_s = config.t2_ms / 1000.0
         self.calls: dict[bytes, Call] = {}
         self.dead: deque[Call] = deque()
+        self.refusing: set[Address] = set()
+        """Where nobody listened when something was sent there."""
         self.memo: list[dict[bytes, int]] = [{} for _ in range(self.end + 1)]
         self.wheel = Wheel()
         self.call_id_head = b""
@@ -194,7 +197,7 @@ class Engine(Context):
             return
         if self.retransmits:
             if data == call.trigger:
-                self._repeat(call, data, now)
+                special.repeat(self, call, now)
                 return
             if data == call.fresh:
                 self.counters.retransmissions[call.last_recv_index] += 1
@@ -202,7 +205,14 @@ class Engine(Context):
         self.process(call, data, now)
 
     def connection_lost(self, address: Address, now: float) -> None:
-        """The stream to `address` is gone: its calls fail, but for those that only wait out their end."""
+        """The stream to `address` is gone: its calls fail, but for those that only wait out their end.
+
+        Over UDP: nobody listens there. Somebody may yet: its calls go on retransmitting, and know why if they give up.
+        """
+        if self.endpoint.transport == "UDP":
+            if len(self.refusing) < REFUSING_LIMIT:
+                self.refusing.add(address)
+            return
         for call in [call for call in self.calls.values() if call.state == ALIVE and call.address == address]:
             if call.index < self.end and self.steps[call.index].timewait:
                 lifecycle.finish(self, call, now)
@@ -400,7 +410,7 @@ class Engine(Context):
             except BlockingIOError:
                 return special.congested(self, call, step, now)
             except OSError as error:
-                raise CallFailed("CannotSendMessage", f"the socket refused the message: {error.strerror}") from None
+                special.send_failed(self, call, data, error)
         self.counters.messages[index] += 1
         call.last_sent = data
         call.last_send_index = index
@@ -423,24 +433,6 @@ class Engine(Context):
         if step.start_txn >= 0 or template.media_ports or step.operations:
             special.after_send(self, call, step, data, now)
         return call.state == ALIVE
-
-    def _repeat(self, call: Call, data: bytes, now: float) -> None:
-        """The message that triggered an answer came again: answer again, keywords evaluated anew."""
-        self.counters.retransmissions[call.trigger_recv_index] += 1
-        step = self.steps[call.trigger_send_index]
-        lost = self.steps[call.trigger_recv_index].lost
-        if not lost or self.random.random() >= lost:
-            self.resend(call, step, now)
-
-    def resend(self, call: Call, step: Step, now: float) -> None:
-        """Build and send a step's message again, outside of the flow."""
-        assert step.template is not None
-        try:
-            self.send(render(self, call, step.template, now), call.address)  # type: ignore[arg-type]
-        except OSError:
-            return
-        self.counters.retransmissions[step.index] += 1
-        self.totals.retransmissions += 1
 
     def _book(self, call: Call, step: Step, now: float) -> None:
         """Response times and counters of a step."""

@@ -57,11 +57,15 @@ class UdpLink:
         self.send: Callable[[bytes, Address], object] = self._socket.sendto
         self._receive: Receive | None = None
         self._client = False
+        self._lost: Lost | None = None
 
     def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
-        """Register with `poll`; a UDP link loses no connection."""
+        """Register with `poll`. `lost` hears of addresses where nobody listens, as far as their hosts say so."""
         self._receive = receive
         self._client = client
+        self._lost = lost
+        if client:
+            transport.ask_for_refusals(self._socket)
         poll.register(self._socket, select.EPOLLIN)
 
     def handle(self, fd: int, events: int) -> None:
@@ -81,6 +85,11 @@ class UdpLink:
                     receive(data, address[:2], monotonic())
         except BlockingIOError:
             pass
+        except ConnectionRefusedError:
+            events |= select.EPOLLERR
+        if events & select.EPOLLERR and self._lost is not None:
+            for refusing in set(transport.take_refusals(self._socket)):
+                self._lost(refusing, monotonic())
 
     def settle(self) -> None:
         """There are no connections."""

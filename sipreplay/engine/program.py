@@ -154,7 +154,8 @@ class _Compiler:
 
     def _common(self, step: Step, element: model.Element, labels: dict[str, int]) -> None:
         step.line = element.line
-        step.note = element.comment
+        # What a built-in says before a step explains the language, not this run.
+        step.note = element.comment if self.scenario.file else ""
         step.next = self._label(element.next, labels)
         step.test = self.names.reference(element.test) if element.next else NO_VARIABLE
         step.chance = element.chance

@@ -6,6 +6,7 @@ Functions on an engine and a call; the state is theirs.
 from __future__ import annotations
 
 import contextlib
+import errno
 from typing import TYPE_CHECKING
 
 from sipreplay.engine import lifecycle, unexpected
@@ -14,6 +15,7 @@ from sipreplay.engine.failure import CallFailed
 from sipreplay.engine.headers import body_of, cseq_of, header, top_branch
 from sipreplay.engine.matching import CONSUMED, REPEATED, RESEND
 from sipreplay.engine.perform import perform
+from sipreplay.engine.render import render
 from sipreplay.engine.route_set import route_set
 from sipreplay.engine.sdp_target import media_targets
 from sipreplay.engine.steps import Step
@@ -51,13 +53,33 @@ def sequence(engine: Engine, call: Call, method: bytes, data: bytes, now: float)
 def unmatched(engine: Engine, call: Call, found: int, data: bytes, now: float) -> None:
     """No step takes the message: an old transaction's response, or unexpected."""
     if found <= RESEND:
-        engine.resend(call, engine.steps[RESEND - found], now)
+        resend(engine, call, engine.steps[RESEND - found], now)
         return
     if found == CONSUMED:
         return
     if found == REPEATED and call.more is not None and data in call.more.finals.values():
         return
     unexpected.unexpected(engine, call, data, now)
+
+
+def repeat(engine: Engine, call: Call, now: float) -> None:
+    """The message that triggered an answer came again: answer again, keywords evaluated anew."""
+    index = call.trigger_recv_index
+    engine.counters.retransmissions[index] += 1
+    lost = engine.steps[index].lost
+    if not lost or engine.random.random() >= lost:
+        resend(engine, call, engine.steps[call.trigger_send_index], now)
+
+
+def resend(engine: Engine, call: Call, step: Step, now: float) -> None:
+    """Build and send a step's message again, outside of the flow."""
+    assert step.template is not None
+    try:
+        engine.send(render(engine, call, step.template, now), call.address)  # type: ignore[arg-type]
+    except (OSError, CallFailed):
+        return
+    engine.counters.retransmissions[step.index] += 1
+    engine.totals.retransmissions += 1
 
 
 def before(engine: Engine, call: Call, step: Step, response: bool, data: bytes, now: float) -> bool:
@@ -122,6 +144,16 @@ def after_send(engine: Engine, call: Call, step: Step, data: bytes, now: float) 
         perform(engine, call, step.operations, data, now)
 
 
+def send_failed(engine: Engine, call: Call, data: bytes, error: OSError) -> None:
+    """The socket would not send. Raises CallFailed, unless it only told of an earlier datagram that was refused."""
+    if error.errno == errno.ECONNREFUSED and engine.endpoint.transport == "UDP":
+        with contextlib.suppress(OSError):
+            engine.send(data, call.address)  # type: ignore[arg-type]
+        return
+    reason = "TcpConnect" if engine.endpoint.transport == "TCP" and call.index == 0 else "CannotSendMessage"
+    raise CallFailed(reason, f"the message could not be sent: {error.strerror}")
+
+
 def congested(engine: Engine, call: Call, step: Step, now: float) -> bool:
     """The socket has no room: try again in a millisecond, until the send's timeout. Returns False: the call waits."""
     more = call.extra()
@@ -149,9 +181,10 @@ def retransmit(engine: Engine, call: Call, now: float) -> None:
     if call.retrans_count > min(limit, config.max_retrans):
         call.retrans_due = 0.0
         engine.counters.timeouts[step.index] += 1
-        jump_or_fail(
-            engine, call, step, now, "MaxUDPRetrans", f"no answer after {call.retrans_count - 1} retransmissions"
-        )
+        text = f"no answer after {call.retrans_count - 1} retransmissions"
+        if call.address in engine.refusing:
+            text += f": nothing listens on {call.address[0]}:{call.address[1]} (port unreachable)"
+        jump_or_fail(engine, call, step, now, "MaxUDPRetrans", text)
         return
     if step.lost and engine.random.random() < step.lost:
         engine.counters.lost[step.index] += 1

@@ -14,6 +14,9 @@ from sipreplay.errors import TransportError
 
 FIRST_PORT = 5060
 PORTS_TRIED = 60
+ERRORS_TAKEN = 1000
+_IP_RECVERR = 11
+_IPV6_RECVERR = 25
 _SO_MEMINFO = 55
 _DROPS = 8
 """Index of the drop counter in SO_MEMINFO (SK_MEMINFO_DROPS)."""
@@ -108,6 +111,26 @@ def stream_options(sock: socket.socket) -> None:
     """Non-blocking, and no waiting for more to send."""
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def ask_for_refusals(sock: socket.socket) -> None:
+    """Let the kernel tell of ICMP errors (port unreachable) that a UDP socket's datagrams came back with."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+
+
+def take_refusals(sock: socket.socket) -> list[tuple[str, int]]:
+    """Destinations that the kernel has errors for, taken off its list."""
+    out: list[tuple[str, int]] = []
+    while len(out) < ERRORS_TAKEN:
+        try:
+            _, _, _, address = sock.recvmsg(1, 512, socket.MSG_ERRQUEUE)
+        except OSError:
+            break
+        out.append((str(address[0]), int(address[1])))
+    return out
 
 
 def granted_buffers(sock: socket.socket) -> tuple[int, int]:
