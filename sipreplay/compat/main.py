@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
             print(help_text(), end="")
             return HELPED
         if "v" in line:
-            print(f"\n SIPp-compatible sipreplay v{__version__} (UDP, PCAP media, no TLS, no SCTP).\n")
+            print(f"\n SIPp-compatible sipreplay v{__version__} (UDP, TCP, PCAP media; no TLS, no SCTP).\n")
             return HELPED
         if "sd" in line:
             print(builtin(line.text("sd")))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,40 +11,13 @@ from pathlib import Path
 import pytest
 
 from sipreplay.dumps.stat_reader import read_stat
-from tests.interop.peers import Finished, Program, free_port
+from tests.interop.command_lines import OURS, THEIRS, messages, play
+from tests.interop.peers import free_port
 
 pytestmark = pytest.mark.interop("sipp")
 
-THEIRS = ["sipp"]
-OURS = [sys.executable, "-m", "sipreplay", "sipp"]
-REPOSITORY = Path(__file__).resolve().parents[2]
 PAIRS = [(THEIRS, OURS), (OURS, THEIRS)]
 NAMES = ["sipp-ours", "ours-sipp"]
-
-
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that `python -m sipreplay` finds this checkout from any folder."""
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-
-
-def play(
-    folder: Path, uac: list[str], uas: list[str], ip: str, port: int, *, uac_words: str = "", uas_words: str = ""
-) -> tuple[Finished, Finished]:
-    """A built-in UAC on `ip:port` against a built-in UAS on `ip:port + 1`, unless the words name others."""
-    common = ["-i", ip, "-nostdin", "-trace_msg", "-trace_stat", "-trace_err"]
-    files = ["-message_file", "{}.msg", "-stf", "{}.csv", "-error_file", "{}.err.log"]
-    words = [*common, *files]
-
-    def argv(base: list[str], name: str, own_port: int, more: str) -> list[str]:
-        return [*base, *(word.format(name) for word in words), "-p", str(own_port), *more.split()]
-
-    called = Program(argv(uas, "uas", port + 1, uas_words or "-sn uas"), folder, "uas")
-    with called:
-        called.wait_listening(ip, port + 1)
-        calling = Program([*argv(uac, "uac", port, uac_words or "-sn uac"), f"{ip}:{port + 1}"], folder, "uac")
-        with calling:
-            return calling.wait(60), called.wait(60)
 
 
 @pytest.mark.parametrize(("uac", "uas"), PAIRS, ids=NAMES)
@@ -71,20 +42,6 @@ def test_a_thousand_calls_at_two_hundred_a_second(
         assert dump.columns["SuccessfulCall(C)"][-1] == 1000
         assert dump.columns["FailedCall(C)"][-1] == 0
         assert dump.columns["CurrentCall"][-1] == 0
-
-
-def messages(log: Path) -> list[str]:
-    """The messages of a log in order, with what differs from run to run replaced."""
-    text = log.read_bytes().decode("latin-1")
-    parts = re.split(r"(?m)^-{47} .*\n\w+ message (sent|received) [^\n]*:\n\n", text)
-    out = []
-    for way, message in zip(parts[1::2], parts[2::2], strict=True):
-        message = message.removesuffix("\n")
-        message = re.sub(r"\b[0-9]+SIPpTag", "PIDSIPpTag", message)
-        message = re.sub(r"z9hG4bK-[0-9]+-", "z9hG4bK-PID-", message)
-        message = re.sub(r"(Call-ID: [0-9]+)-[0-9]+@", r"\1-PID@", message)
-        out.append(f"{way}\n{message}")
-    return out
 
 
 @pytest.mark.parametrize("name", ["uac", "regexp"])
