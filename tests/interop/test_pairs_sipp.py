@@ -1,4 +1,4 @@
-"""Pairs of scenarios played four ways, sipp and ours on either side: the same exit codes, the same bytes on the wire."""
+"""Pairs of scenarios played four ways, sipp and ours on either side: equal exit codes and equal bytes on the wire."""
 
 from __future__ import annotations
 
