@@ -161,7 +161,7 @@ def _segments(stream: Stream, packets: list[Packet], unit: Unit) -> list[Chunk]:
         else:
             chunks.append(Chunk(stream.media, part, [stream.codec] if stream.codec else []))
         main = most
-    if chunks:
+    if chunks and sum(len(chunk.packets) for chunk in chunks) == len(packets):
         chunks[0].dtmf, chunks[0].lost = stream.dtmf, max(0, stream.lost)
     return chunks
 

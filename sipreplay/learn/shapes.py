@@ -64,6 +64,8 @@ class ShapeTable:
 
     def __init__(self) -> None:
         self._shapes: dict[Hashable, Shape] = {}
+        self._texts: dict[str, str] = {}
+        """Equal texts of many calls are one object: a day of traffic has few different ones."""
 
     def add(self, unit: Unit, parties: Parties, uac: Draft, uas: Draft, packets: int = 0) -> None:
         """Give a unit to its shape. `packets`: of RTP; the media of the first call that has some is played."""
@@ -73,7 +75,7 @@ class ShapeTable:
         member = Member(
             unit,
             parties.columns,
-            {role: [literal.text for *_, literal in open_literals(draft)] for role, draft in drafts.items()},
+            {role: [self._one(literal.text) for *_, literal in open_literals(d)] for role, d in drafts.items()},
             {role: [step.delay_ms for step in draft.steps] for role, draft in drafts.items()},
             packets,
         )
@@ -82,6 +84,9 @@ class ShapeTable:
             shape.members.insert(0, member)
         else:
             shape.members.append(member)
+
+    def _one(self, text: str) -> str:
+        return self._texts.setdefault(text, text)
 
     def merged(self) -> list[Shape]:
         """All shapes with their columns and rows."""

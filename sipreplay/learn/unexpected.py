@@ -47,7 +47,9 @@ def add_handler(draft: Draft, *, invite: bool, session: MessageText | None, prog
         steps.append(Step(Recv(request="BYE", optional="true", next="_unexp.bye"), extra=True))
         if session is not None:
             steps.append(Step(Recv(request="INVITE", optional="true", next="_unexp.invite"), extra=True))
-    steps.append(Step(Recv(request="OPTIONS|UPDATE|INFO|NOTIFY|MESSAGE", regexp_match=True), extra=True))
+    steps.append(
+        Step(Recv(request="OPTIONS|UPDATE|INFO|NOTIFY|MESSAGE", regexp_match=True, timeout_ms=32000), extra=True)
+    )
     steps[first].element.comment = "Requests that the capture does not hold are answered, whenever they come."
     # The way back is an action of the send, not of a nop behind it: the next request may be there before SIPp gets on.
     steps.append(Step(Send(text="", actions=_go_back()), _ok(), extra=True))
