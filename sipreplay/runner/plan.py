@@ -121,7 +121,9 @@ def _bundle_plan(options: RunOptions, folder: Path) -> Plan:
         raise UsageError(
             f"{folder}: no scenario has its answering side here; name a target, as in: run {folder} HOST:PORT"
         )
-    return Plan(str(folder), pairs, options.target, *_wanted(options, len(bundle.calls)), notes)
+    # Earlier stages play their own captured lines, so only those of the last one count.
+    captured = sum(pair.weight for pair in pairs if pair.stage == max(p.stage for p in pairs))
+    return Plan(str(folder), pairs, options.target, *_wanted(options, max(1, round(captured))), notes)
 
 
 def _pair(
@@ -132,13 +134,18 @@ def _pair(
     stage: int,
 ) -> Pair:
     uac = _side(caller.id, "uac", _config(options, folder, caller))
-    uac.expects_media = callee is not None and bool(callee.media)
+    uac.expects_media = callee is not None and _plays(callee)
     uas = None
     if callee is not None:
         uas = _side(callee.id, "uas", _config(options, folder, callee))
-        uas.expects_media = bool(caller.media)
+        uas.expects_media = _plays(caller)
         _on_loopback(uac, uas)
     return Pair(caller.id, uac, uas, caller.weight * max(caller.calls, 1), stage)
+
+
+def _plays(scenario: BundleScenario) -> bool:
+    """Whether the scenario itself plays captured media; a noted file is only kept in the bundle."""
+    return any(not media.note for media in scenario.media)
 
 
 def _side(name: str, role: str, config: EngineConfig) -> Side:
