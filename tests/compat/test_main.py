@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -217,3 +218,25 @@ def test_ctrl_c_twice_releases_open_calls(capsys: pytest.CaptureFixture[str]) ->
         assert play(f"{peer} -r 100 -m 50 -d 60000") == 1
     assert methods.count(b"BYE") >= 2
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_on_a_terminal_the_screen_is_drawn_while_calls_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with answering() as peer:
+        assert play(f"{peer} -r 20 -m 20 -f 100ms") == 0
+    screens = capsys.readouterr().out.split("\x1b[2J\x1b[H")[1:]
+    assert len(screens) > 3
+    assert screens[0].startswith("------------------------------ Scenario Screen")
+    assert "Ctrl-C once for a soft exit" in screens[0]
+    assert "Test Terminated" in screens[-1]
+
+
+def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering() as peer:
+        assert play(f"{peer} -m 1 -trace_stat -stf none/s.csv") == 255
+        assert play(f"{peer} -m 1 -trace_msg -message_file none/m.log") == 255
+    error = capsys.readouterr().err
+    assert "none/s.csv" in error
+    assert "none/m.log" in error
