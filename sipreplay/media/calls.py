@@ -1,5 +1,4 @@
-"""The media process's calls: ports, legs and streams of each, from a client's commands to a record when the call has
-ended.
+"""The media process's calls: ports, legs and streams, from a client's commands to a record when the call has ended.
 
 Sits between the command loop (`server`) and the wheel and the sweep (`sender`, `receiver`), which know nothing of
 calls.

@@ -1,8 +1,7 @@
-"""Columns of what is played, and the prepared packets of a window: shelves, lanes and batches. Data only; `sender`
-works on them.
+"""Columns of what is played, and the prepared packets of a window. Data only; `sender` works on them.
 
 A shelf holds the packets of all flows of one width; a lane is a set of streams on one shelf that are planned
-together, 20 ms at a time; a batch is one such plan: rows of stamped packets in the order in which they are due.
+together, 40 ms at a time; a batch is one such plan: rows of stamped packets in the order in which they are due.
 """
 
 from __future__ import annotations

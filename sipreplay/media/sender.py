@@ -1,6 +1,6 @@
 """The timing wheel: which packet of which stream leaves in which millisecond, and the loop that sends them.
 
-Every lane is planned 20 ms ahead: one search finds what is due for all its streams, numpy stamps the rows, and each
+Every lane is planned 40 ms ahead: one search finds what is due for all its streams, numpy stamps the rows, and each
 slot of the wheel gets its part of the prepared lists. Owns no socket (it is handed `sendto`) and reads time only
 through the clock it is given.
 """
@@ -20,7 +20,7 @@ from sipreplay.media.sources import Flow
 from sipreplay.media.tally import Tally
 
 TICK_US = 1000
-WINDOW = 20
+WINDOW = 40
 """Ticks in a plan: long enough that numpy's fixed cost does not count, short enough that a plan stalls nothing."""
 LEAD = 2
 """Ticks before its window at which a lane is planned."""
@@ -143,7 +143,7 @@ class Sender:
                 batch.addresses[place] = address
 
     def mute(self, stream: int, muted: bool) -> None:
-        """Keep the stream's clock, but send nothing while muted. Unmuting acts from the next window on (20 ms)."""
+        """Keep the stream's clock, but send nothing while muted. Unmuting acts from the next window on (40 ms)."""
         self._muted[stream] = muted
         if muted:
             self._withdraw(stream)
