@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from sipreplay.learn.draft import Draft, Play, Step
@@ -39,6 +39,8 @@ class Emitted:
     scenario: Scenario
     duration_ms: float
     """What its pauses take, on average."""
+    spreads: list[str]
+    """Pauses that differ between the calls, in words."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class _Writer:
     draft: Draft
     options: LearnOptions
     injection: str
+    spreads: list[str] = field(default_factory=list)
 
     def delays(self, step: int) -> list[float]:
         """The delay of a step in all calls, as replayed."""
@@ -65,6 +68,7 @@ class _Writer:
         if most < SHORTEST_PAUSE_MS:
             return None
         if len(delays) > 2 and most - least > max(SHORTEST_SPLIT_MS, 0.2 * middle):
+            self.spreads.append(f"pause {element.comment}: {least / 1000:.3g} to {most / 1000:.3g} s, uniform")
             spread = Distribution("uniform", (("min", float(round(least))), ("max", float(round(most)))))
             return Pause(distribution=spread, comment=element.comment, next=element.next)
         return Pause(milliseconds=round(middle), comment=element.comment, next=element.next)
@@ -111,7 +115,7 @@ def emit(shape: Shape, role: str, name: str, injection: str, plays: list[Play], 
         element.text = laid_out(write_message(step.message, writer.column, _Branch(place, places)))
     labels = {label: places[at] for label, at in draft.labels}
     scenario = Scenario(name, elements, labels, references=["_unexp.pausedaddr"])
-    return Emitted(scenario, duration)
+    return Emitted(scenario, duration, writer.spreads)
 
 
 @dataclass(slots=True)

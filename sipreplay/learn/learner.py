@@ -149,6 +149,7 @@ def _write_shape(work: _Work, shape: Shape, name: str, media: dict[str, SideMedi
             emitted = emit(shape, role, f"{name}-{role}", injection, media[role].plays, work.options)
             files[f"{name}-{role}.xml"] = _checked(emitted, shape, role, injection, media)
             duration = max(duration, emitted.duration_ms)
+            shape.generalised += emitted.spreads
         if injection:
             files[injection] = tables.injection_text(shape.columns, write_injection(shape.rows))
     except ScenarioError as error:
@@ -159,6 +160,12 @@ def _write_shape(work: _Work, shape: Shape, name: str, media: dict[str, SideMedi
     work.files |= files
     work.written.append(_Written(shape, name, media, duration))
     work.generalised += [f"{name}: {text}" for text in shape.generalised]
+    with_media = sum(1 for member in shape.members if member.packets)
+    if with_media > 1 and any(side.files for side in media.values()):
+        first = shape.unit.dialog.id
+        work.generalised.append(
+            f"{name}: {with_media} calls have media, that of dialog {first} is played in all of them"
+        )
     if shape.kept:
         kept = ", ".join(dict.fromkeys(shape.kept))
         work.generalised.append(f"{name}: as in the first call, though calls differ: {kept}")
