@@ -15,17 +15,27 @@ from sipreplay.runner.plan import Plan
 from sipreplay.scenario.injection import can_inject
 
 COLUMNS = "# columns: "
+CREDENTIALS = ("auth_user", "auth_password")
+"""Columns that learned scenarios give to `[authentication]`, so `--auth` has to replace them."""
 
 
 @contextmanager
-def settled_injection(plan: Plan, settings: dict[str, str]) -> Iterator[None]:
-    """While it lasts, the plan's configurations name the changed copies. Raises UsageError for an unknown column."""
-    if not settings:
+def settled_injection(
+    plan: Plan, settings: dict[str, str], credentials: tuple[str, str] | None = None
+) -> Iterator[None]:
+    """While it lasts, the plan's configurations name the changed copies. Raises UsageError for an unknown column.
+
+    `credentials` replace the columns of that kind, in files that have them.
+    """
+    if not settings and credentials is None:
         yield
         return
     for name, value in settings.items():
         if not can_inject(value):
             raise UsageError(f"--set {name}={value}: an injection file cannot hold this value (no ; and no line ends)")
+    if not all(can_inject(value) for value in credentials or ()):
+        raise UsageError("--auth: an injection file cannot hold this user or password (no ; and no line ends)")
+    values = dict(zip(CREDENTIALS, credentials or (), strict=False)) | settings
     known: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="sipreplay-") as folder:
         for index, side in enumerate(side for pair in plan.pairs for side in (pair.uac, pair.uas) if side):
@@ -35,7 +45,7 @@ def settled_injection(plan: Plan, settings: dict[str, str]) -> Iterator[None]:
                 copy = Path(folder) / str(index) / path.name
                 copy.parent.mkdir(exist_ok=True)
                 text = path.read_bytes().decode("utf-8", "surrogateescape")
-                columns, text = replaced(text, settings)
+                columns, text = replaced(text, values)
                 known.update(columns)
                 copy.write_bytes(text.encode("utf-8", "surrogateescape"))
                 changed.append(copy)

@@ -33,6 +33,17 @@ def test_the_run_sees_a_copy_and_the_bundle_is_left_alone(tmp_path: Path) -> Non
     assert path.read_text() == TEXT
 
 
+def test_credentials_replace_the_learned_ones_where_there_are_any(tmp_path: Path) -> None:
+    learned, plain = tmp_path / "auth.csv", tmp_path / "plain.csv"
+    learned.write_text("SEQUENTIAL\n# columns: caller;auth_user;auth_password\n100;alice;password\n")
+    plain.write_text(TEXT)
+    for path, line in ((learned, "100;bob;secret"), (plain, "100;captured.example")):
+        mine = plan(path)
+        assert mine.pairs[0].uac is not None
+        with settled_injection(mine, {}, ("bob", "secret")):
+            assert mine.pairs[0].uac.config.injection[0].read_text().splitlines()[2] == line
+
+
 def test_an_unknown_column_is_named_with_those_that_exist(tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
     path.write_text(TEXT)
