@@ -344,9 +344,10 @@ class _Reader:
     def repartition(self, element: Any) -> None:
         a = self.attributes(element)
         value = a.required_text("value")
-        if not re.fullmatch(r"([0-9]{1,18}|[\s,]+)*", value):
+        parts = re.split(r"[\s,]+", value)
+        if not all(re.fullmatch(r"[0-9]{0,18}", part) for part in parts):
             raise a.error(f'value="{value}" must be a comma list of milliseconds')
-        bounds = sorted(int(part) for part in re.findall(r"[0-9]+", value))
+        bounds = sorted(int(part) for part in parts if part)
         if element.tag == "CallLengthRepartition":
             self.out.call_length_repartition = bounds
         else:

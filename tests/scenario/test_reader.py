@@ -236,6 +236,7 @@ def test_an_entity_bomb_is_refused() -> None:
         ("<init><pause/></init>", 3, "<nop> and <label>"),
         ("<DefaultMessage id='ok'><![CDATA[X a SIP/2.0]]></DefaultMessage>", 3, "must be one of"),
         ("<CallLengthRepartition value='1;2'/>", 3, "comma list"),
+        (f"<CallLengthRepartition value='{'1' * 5000}x'/>", 3, "comma list"),
         # What is not built says so.
         ("<sendCmd><![CDATA[Call-ID: a]]></sendCmd>", 3, "3PCC.*not supported yet"),
         ("<recvCmd/>", 3, "not supported yet"),
