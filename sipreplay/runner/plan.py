@@ -139,7 +139,7 @@ def _pair(
     if callee is not None:
         uas = _side(callee.id, "uas", _config(options, folder, callee))
         uas.expects_media = _plays(caller)
-        _on_loopback(uac, uas)
+        _on_loopback(options, uac, uas)
     return Pair(caller.id, uac, uas, caller.weight * max(caller.calls, 1), stage)
 
 
@@ -184,8 +184,15 @@ def _common(config: EngineConfig, options: RunOptions) -> None:
         config.local_ip = options.local_ip
 
 
-def _on_loopback(uac: Side, uas: Side) -> None:
+def _on_loopback(options: RunOptions, uac: Side, uas: Side) -> None:
     """The UAC's remote is set by the runner, when the UAS has said which port it got."""
+    own = {"--local-ip": options.local_ip, "--port": options.local_port, "--advertise": options.advertise_ip}
+    for name, value in own.items():
+        if value:
+            raise UsageError(
+                f"{name}: without a target both sides play on loopback, {UAC_IP} calling {UAS_IP} on free ports; "
+                f"name a target HOST[:PORT], or leave {name} out"
+            )
     uac.config.local_ip, uas.config.local_ip = UAC_IP, UAS_IP
     uac.config.local_port = uas.config.local_port = 0
     uas.config.rate_cps = 0.0
@@ -224,7 +231,7 @@ def _file_plan(options: RunOptions) -> Plan:
     uac = next((s for s in sides if s.role == "uac"), None)
     uas = next((s for s in sides if s.role == "uas"), None)
     if uac and uas:
-        _on_loopback(uac, uas)
+        _on_loopback(options, uac, uas)
     return Plan(
         " ".join(map(str, options.sources)), [Pair(sides[0].name, uac, uas)], options.target, *_wanted(options, 1)
     )

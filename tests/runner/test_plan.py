@@ -81,6 +81,12 @@ def test_nothing_said_plays_the_capture_once(folder: Path) -> None:
     assert calls == {"register-uac": 2, "answered-uac": 3, "busy-uac": 1, "inner-uac": 4}
 
 
+@pytest.mark.parametrize("own", [{"local_ip": "127.0.0.9"}, {"local_port": 5099}, {"advertise_ip": "127.0.0.9"}])
+def test_own_addresses_without_a_target_are_refused(folder: Path, own: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="without a target both sides play on loopback"):
+        make_plan(RunOptions([folder], **own))  # type: ignore[arg-type]
+
+
 def test_a_calling_scenario_without_target_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.xml").write_text(builtin("uac"))
     with pytest.raises(UsageError, match=r"needs a target, as in: run .*mine\.xml HOST:PORT"):
