@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from sipreplay.dumps.times import read_duration, read_timestamp
 from sipreplay.errors import DumpError
 
 _HEADER = re.compile(r"StartTime(.+?)LastResetTime\1")
-_BIN = re.compile(r"(.*Repartition.*)_((?:<|>=)[0-9]+)$")
+_BIN = re.compile(r"(?:<|>=)[0-9]+")
 _MOMENTS = ("StartTime", "LastResetTime", "CurrentTime")
 _DURATIONS = re.compile(r"(ElapsedTime|ResponseTime(?!Repartition).*|CallLength(?:StDev)?)\([PC]\)$")
-LARGEST_FILE = 1 << 30
+LARGEST_FILE = 128 << 20
+LONGEST_LINE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +50,26 @@ def read_stat(path: Path) -> StatDump:
         if path.stat().st_size > LARGEST_FILE:
             raise DumpError(f"{path}: larger than {LARGEST_FILE >> 20} MB; that is no statistics file")
         with path.open(encoding="utf-8", errors="surrogateescape") as file:
-            header = file.readline(1 << 20)
+            header = file.readline(LONGEST_LINE)
             match = _HEADER.match(header)
             if match is None:
                 raise DumpError(
                     f"{path}: not a statistics file of -trace_stat: its first line must begin with StartTime"
                 )
-            return _read_rows(path, header.rstrip("\n"), match.group(1), file.read())
+            return _read_rows(path, header.rstrip("\n"), match.group(1), file)
     except OSError as error:
         raise DumpError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _read_rows(path: Path, header: str, delimiter: str, text: str) -> StatDump:
+def _read_rows(path: Path, header: str, delimiter: str, lines: Iterable[str]) -> StatDump:
     names = header.removesuffix(delimiter).split(delimiter)
     dump = StatDump(path, 0.0, [], {}, {}, [])
     kinds: list[tuple[str, list[float]]] = []
     for name in names:
         cells: list[float] = []
-        binned = _BIN.match(name)
-        if binned:
-            dump.bins.setdefault(binned.group(1), []).append((binned.group(2), cells))
+        table, _, bound = name.rpartition("_")
+        if "Repartition" in table and _BIN.fullmatch(bound):
+            dump.bins.setdefault(table, []).append((bound, cells))
             kinds.append(("number", cells))
         elif name in _MOMENTS:
             kinds.append(("moment", cells))
@@ -79,7 +81,8 @@ def _read_rows(path: Path, header: str, delimiter: str, text: str) -> StatDump:
     moments = [kinds[names.index(name)][1] for name in _MOMENTS if name in names]
     if len(moments) != len(_MOMENTS):
         raise DumpError(f"{path}: not a statistics file of -trace_stat: the column CurrentTime is missing")
-    for number, line in enumerate(text.split("\n"), start=2):
+    for number, row in enumerate(lines, start=2):
+        line = row.rstrip("\n")
         if not line:
             continue
         try:

@@ -273,7 +273,8 @@ def _keyword(body: str, keys: Mapping[str, str], depth: int) -> Keyword | bytes:
         return Keyword("authentication", 0, parameters)
     if name in keys:
         return _encode(keys[name])
-    raise ScenarioError(f"unknown keyword [{body}]{_nearest(name, keys)}")
+    shown = body.replace("\n", " ")
+    raise ScenarioError(f"unknown keyword [{shown}]{_nearest(name, keys)}")
 
 
 def _split_offset(body: str) -> tuple[str, int]:
