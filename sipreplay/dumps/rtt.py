@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ from types import TracebackType
 from sipreplay.errors import DumpError
 
 HEADER = ("Date_ms", "response_time_ms", "rtd_no")
-LARGEST_FILE = 4 << 30
+LARGEST_FILE = 256 << 20
 
 
 class RttWriter:
@@ -75,7 +76,7 @@ def read_rtt(path: Path) -> RttDump:
     whole = True
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise DumpError(f"{path}: larger than {LARGEST_FILE >> 30} GB")
+            raise DumpError(f"{path}: larger than {LARGEST_FILE >> 20} MB; a run that long needs its charts drawn in parts")
         with path.open(encoding="utf-8", errors="surrogateescape") as file:
             delimiter = _delimiter(path, file.readline(4096).rstrip("\n"))
             for number, line in enumerate(file, start=2):
@@ -91,7 +92,7 @@ def read_rtt(path: Path) -> RttDump:
                     continue
                 dump.seconds.append(sample[0])
                 dump.milliseconds.append(sample[1])
-                dump.names.append(name)
+                dump.names.append(sys.intern(name))
                 whole = whole and "." not in response and "e" not in response
     except OSError as error:
         raise DumpError(f"{path}: cannot be read: {error.strerror or error}") from None
