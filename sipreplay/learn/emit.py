@@ -11,6 +11,7 @@ from sipreplay.learn.names import UAS
 from sipreplay.learn.options import LearnOptions
 from sipreplay.learn.shapes import Shape
 from sipreplay.learn.text import Column, write_message
+from sipreplay.learn.unexpected import END
 from sipreplay.scenario.model import (
     Action,
     Distribution,
@@ -97,8 +98,11 @@ def emit(shape: Shape, role: str, name: str, injection: str, plays: list[Play], 
             elements += _split(writer.pause(number, step), waiting.pop(number - 1, []))
             duration += sum(writer.delays(number)) / len(shape.members)
             continue
-        if isinstance(element, Recv) and not element.timeout_ms and number and number < draft.main_end:
+        if isinstance(element, Recv) and not element.timeout_ms and number < draft.main_end:
             element.timeout_ms = writer.timeout(number, step)
+            if not number:
+                # A call that begins with another request (a ping) is answered by the handler, and then forgotten.
+                element.ontimeout = END
         if step.message is not None:
             texts.append((len(elements), step))
         elements.append(element)
