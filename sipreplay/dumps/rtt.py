@@ -76,7 +76,7 @@ def read_rtt(path: Path) -> RttDump:
     whole = True
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise DumpError(f"{path}: larger than {LARGEST_FILE >> 20} MB; a run that long needs its charts drawn in parts")
+            raise DumpError(f"{path}: larger than {LARGEST_FILE >> 20} MB; split it")
         with path.open(encoding="utf-8", errors="surrogateescape") as file:
             delimiter = _delimiter(path, file.readline(4096).rstrip("\n"))
             for number, line in enumerate(file, start=2):
