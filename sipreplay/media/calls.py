@@ -60,7 +60,10 @@ class Client:
     """Streams get an SSRC, sequence and timestamp of their own."""
     media: int = 1
     """RTP ports of a call that are opened before the start."""
+    rates: dict[int, int] = field(default_factory=dict)
+    """Clock rates in Hz of payload types that have no static one."""
     clocks: int = 0
+    """The receiver's table of them."""
     ports: dict[int, PortSocket] = field(default_factory=dict)
     shared_legs: dict[int, int] = field(default_factory=dict)
     """Shared port to its leg."""

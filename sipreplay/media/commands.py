@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 OPEN = 1
@@ -104,6 +105,15 @@ def numeric_address(host: str) -> tuple[int, bytes, int] | None:
 
 def socket_address(command: Command) -> tuple[str, int] | tuple[str, int, int, int]:
     """The command's address as `sendto` wants it."""
+    host = _text(command.family, command.address)
     if command.family == 4:
-        return socket.inet_ntop(socket.AF_INET, command.address[:4]), command.remote_port
-    return socket.inet_ntop(socket.AF_INET6, command.address), command.remote_port, 0, command.scope
+        return host, command.remote_port
+    return host, command.remote_port, 0, command.scope
+
+
+@lru_cache(4096)
+def _text(family: int, address: bytes) -> str:
+    """One string object for all streams to a host: the sending loop then finds it in the processor's cache."""
+    if family == 4:
+        return socket.inet_ntop(socket.AF_INET, address[:4])
+    return socket.inet_ntop(socket.AF_INET6, address)

@@ -1,7 +1,7 @@
 """What arrives: a sweep over the sockets of open calls, counted and measured per call and port.
 
 Kernel time stamps make the sweep's interval irrelevant to what is measured. Owns the receive side of sockets that
-`ports` opened, and one leg (a call on one RTP port) of columns each; never sends.
+`blocks` opened, and one leg (a call on one RTP port) of columns each; never sends.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Receiver:
         bits = int(self.high_types[leg]) << 64 | int(self.low_types[leg])
         record.payload_types = tuple(number for number in range(128) if bits >> number & 1)
         streams = self._rows_of.pop(leg)
-        weighted = 0.0
+        weighted, timed = 0.0, 0
         for ssrc, row in streams:
             found = self._quality.result(row)
             record.duplicates += found.duplicates
@@ -157,12 +157,15 @@ class Receiver:
             # Wireshark lets duplicates fill the gaps of lost packets; here each counts for itself.
             record.lost += max(0, found.lost + found.duplicates)
             record.max_jitter_ms = max(record.max_jitter_ms, found.max_jitter_ms)
-            weighted += found.mean_jitter_ms * found.packets
+            if found.max_jitter_ms > 0:
+                timed += found.packets
+                weighted += found.mean_jitter_ms * found.packets
             self._streams.pop(leg << 32 | ssrc, None)
             self._free_rows.append(row)
         if streams:
             self._quality.reset([row for _, row in streams])
-            record.mean_jitter_ms = weighted / max(record.received_packets, 1)
+            record.jitter_measured = timed > 0
+            record.mean_jitter_ms = weighted / max(timed, 1)
         record.ssrcs = tuple(dict.fromkeys(ssrc for ssrc, _ in streams))
         self._free.append(leg)
 

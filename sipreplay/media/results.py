@@ -28,8 +28,10 @@ class CallMedia:
     """Sequence numbers that never arrived."""
     duplicates: int = 0
     reordered: int = 0
+    jitter_measured: bool = False
+    """Whether the clock of a payload type that came is known; without it there is no jitter."""
     mean_jitter_ms: float = 0.0
-    """RFC 3550, over all packets with a known clock."""
+    """RFC 3550, as Wireshark takes the mean."""
     max_jitter_ms: float = 0.0
     payload_types: tuple[int, ...] = ()
     """Received."""
@@ -94,7 +96,7 @@ class MediaSummary:
     duplicates: int = 0
     reordered: int = 0
     jitter_us: Histogram = field(default_factory=Histogram)
-    """Mean jitter of each received port of a call."""
+    """Mean jitter of each received port of a call, where the clock of what came is known."""
     loss_ppm: Histogram = field(default_factory=Histogram)
     """Lost packets a million of each received port of a call."""
     rtcp_packets: int = 0
@@ -132,7 +134,8 @@ class MediaSummary:
         self.other_datagrams += record.other_datagrams
         self.dropped += record.dropped
         if record.received_packets:
-            self.jitter_us.record(round(record.mean_jitter_ms * 1000))
+            if record.jitter_measured:
+                self.jitter_us.record(round(record.mean_jitter_ms * 1000))
             self.loss_ppm.record(round(record.loss * 1_000_000))
             for payload_type in record.payload_types:
                 self.payload_types[payload_type] = self.payload_types.get(payload_type, 0) + 1

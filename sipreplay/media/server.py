@@ -195,6 +195,7 @@ class MediaServer:
         if what == "register":
             number = self._register(request["path"], request["kind"])
             source = self._table.sources[number]
+            self._learn_clocks(client, source.clock_rates)
             return {"source": number, "duration_ms": source.duration_ms, "packets": source.packets}
         if what == "shared":
             try:
@@ -205,9 +206,15 @@ class MediaServer:
                 ) from error
             return {"ok": True}
         if what == "clocks":
-            client.clocks = self._receiver.clock_table({int(k): int(v) for k, v in request["rates"]})
+            self._learn_clocks(client, {int(k): int(v) for k, v in request["rates"]})
             return {"ok": True}
         raise ValueError(what)
+
+    def _learn_clocks(self, client: Client, rates: dict[int, int]) -> None:
+        """Jitter of these payload types is measured in the client's calls from now on."""
+        if not rates.items() <= client.rates.items():
+            client.rates |= rates
+            client.clocks = self._receiver.clock_table(client.rates)
 
     def _register(self, path: str, kind: str) -> int:
         known = self._source_numbers.get((path, kind))

@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from sipreplay.errors import ScenarioError
 from sipreplay.rtp.packet import is_rtcp, is_rtp
+from sipreplay.rtp.payload_types import STATIC
 
 MAX_PACKETS = 2_000_000
 MAX_DURATION_S = 7 * 86400
 MAX_BYTES = 512 << 20
 """Of payload, padded to the flow's longest packet."""
+CLOCK_RATES = (8000, 16000, 24000, 32000, 44100, 48000, 90000)
+_CLOCK_PACKETS = 10
+_CLOCK_S = 0.15
 _STEP = 64
 _LARGEST = 65536
 
@@ -72,6 +76,8 @@ class MediaSource:
     skipped: int = 0
     """Packets of the file that are not UDP."""
     payload_types: tuple[int, ...] = ()
+    clock_rates: dict[int, int] = field(default_factory=dict)
+    """Of payload types that have no static one: Hz, found from how timestamps and time go together."""
 
 
 def build_source(path: str, kind: str, datagrams: Iterable[Datagram], skipped: int = 0) -> MediaSource:
@@ -104,6 +110,7 @@ def build_source(path: str, kind: str, datagrams: Iterable[Datagram], skipped: i
         elif media:
             source.rewritten.append(_flow(offset, media, first_us, rewrite=kind != "image"))
     source.payload_types = tuple(sorted({p.payload[1] & 0x7F for p in packets if is_rtp(p.payload)}))
+    source.clock_rates = _clock_rates(packets)
     return source
 
 
@@ -115,6 +122,32 @@ def load_source(path: str, kind: str) -> MediaSource:
         raise ScenarioError("no such media file", path)
     datagrams, skipped = read_datagrams(path)
     return build_source(path, kind, datagrams, skipped)
+
+
+def _clock_rates(packets: list[Datagram]) -> dict[int, int]:
+    """The usual clock rate nearest to what each dynamic payload type's timestamps show, if one is within 10 %.
+
+    Payloads of four bytes are telephone events: their packets share a timestamp, so they have no clock to measure by.
+    """
+    ends: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    events: dict[int, bool] = {}
+    for packet in packets:
+        payload_type = packet.payload[1] & 0x7F if len(packet.payload) > 1 else 0
+        if payload_type not in STATIC and is_rtp(packet.payload):
+            key = (payload_type, int.from_bytes(packet.payload[8:12], "big"))
+            ends.setdefault(key, []).append((packet.time_us, int.from_bytes(packet.payload[4:8], "big")))
+            events[payload_type] = events.get(payload_type, True) and len(packet.payload) == 16
+    rates: dict[int, int] = {}
+    for (payload_type, _), seen in ends.items():
+        first, last = min(seen), max(seen)
+        elapsed_s = (last[0] - first[0]) / 1e6
+        if events[payload_type] or len(seen) < _CLOCK_PACKETS or elapsed_s < _CLOCK_S:
+            continue
+        shown = ((last[1] - first[1]) & 0xFFFFFFFF) / elapsed_s
+        nearest = min(CLOCK_RATES, key=lambda rate: abs(rate - shown))
+        if abs(nearest - shown) <= nearest / 10:
+            rates.setdefault(payload_type, nearest)
+    return rates
 
 
 def _flow(offset: int, packets: list[Datagram], first_us: int, *, rewrite: bool) -> Flow:

@@ -222,7 +222,7 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
             yield _row("", [(f"{count(number)} {what}", "bad")])
     expected = media.received_packets - media.duplicates + media.lost
     got: list[str | Span] = [
-        f"{plural(media.received_packets, 'packet')} on {plural(media.jitter_us.count, 'port')}",
+        f"{plural(media.received_packets, 'packet')} on {plural(media.loss_ppm.count, 'port')}",
         (f"{count(media.lost)} lost ({percent(max(media.lost, 0), expected)})", "bad" if media.lost > 0 else ""),
     ]
     if media.duplicates or media.reordered:

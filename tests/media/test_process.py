@@ -177,6 +177,24 @@ def test_streams_of_two_sources_on_one_port_are_told_apart(media: MediaProcess) 
     assert (summary.received_packets, summary.lost) == (100, 2 * 49)
 
 
+def test_jitter_of_dynamic_types_needs_a_clock(media: MediaProcess, tmp_path: Path) -> None:
+    frames = [(20 * n, frame(rtp(n, payload_type=111), 4000)) for n in range(30)]
+    path = write_pcap(tmp_path / "dynamic.pcap", frames)
+    with engine(media) as client, phone() as peer:
+        for number, learned in ((1, False), (2, True)):
+            if learned:
+                client.register(str(path), "audio")
+            port = client.allocate(number)
+            for packet in range(20):
+                peer.sendto(rtp(packet, payload_type=111), (HOST, port))
+            time.sleep(0.05)
+            client.release(number, port)
+    summary = media.summary()
+    assert summary.calls_receiving == summary.loss_ppm.count == 2
+    assert summary.jitter_us.count == 1, "the second call knew the clock from the file it could play"
+    assert summary.jitter_us.minimum > 0
+
+
 def test_a_flood_of_sources_is_bounded_and_counted(media: MediaProcess) -> None:
     with engine(media) as client, phone() as peer:
         port = client.allocate(1)

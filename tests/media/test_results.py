@@ -13,7 +13,9 @@ from sipreplay.media.results import CallMedia, MediaSummary
 
 
 def record(call: int, *, received: int = 100, lost: int = 0, jitter_ms: float = 1.0) -> CallMedia:
-    return CallMedia(0, call, 10000, 100, 17200, received, received * 172, lost, 0, 0, jitter_ms, 2.0, (0, 101), (7,))
+    return CallMedia(
+        0, call, 10000, 100, 17200, received, received * 172, lost, 0, 0, True, jitter_ms, 2.0, (0, 101), (7,)
+    )
 
 
 def test_the_worst_call_is_the_one_with_most_loss_then_most_jitter() -> None:

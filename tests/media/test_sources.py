@@ -92,3 +92,19 @@ def test_what_cannot_be_played_is_an_error_that_names_the_file(tmp_path: Path) -
         load_source(str(cut), "audio")
     with pytest.raises(ScenarioError, match="days apart"):
         build_source("x", "audio", [Datagram(0, 1, rtp(0)), Datagram(10**15, 1, rtp(1))])
+
+
+def timed(payload_type: int, step: int, *, every_ms: int = 20, size: int = 40, count: int = 20) -> list[Datagram]:
+    packets = []
+    for number in range(count):
+        head = struct.pack("!BBHII", 0x80, payload_type, number, 0xFFFFFF00 + number * step & 0xFFFFFFFF, payload_type)
+        packets.append(Datagram(number * every_ms * 1000 + number % 3 * 900, 10, head + bytes(size)))
+    return packets
+
+
+def test_clocks_of_dynamic_types_are_found_from_their_timestamps() -> None:
+    packets = [*timed(111, 960), *timed(96, 3000, every_ms=33), *timed(8, 160), *timed(97, 320), *timed(98, 160)]
+    packets += [*timed(101, 160, size=4), *timed(99, 12345), *timed(100, 160, count=5)]
+    source = build_source("x", "audio", packets)
+    assert source.clock_rates == {111: 48000, 96: 90000, 97: 16000, 98: 8000}
+    assert source.payload_types == (8, 96, 97, 98, 99, 100, 101, 111)
