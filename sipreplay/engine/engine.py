@@ -34,8 +34,8 @@ Send = Callable[[bytes, Address], object]
 MEMO_LIMIT: Final = 128
 """Answers remembered for one state: what peers can send is not bounded, memory is."""
 REFUSING_LIMIT: Final = 1000
-STEPS_IN_A_TURN: Final = 5000
-"""Steps that a call may do without waiting, before the others get their turn."""
+STEPS_IN_A_TURN: Final = 10_000
+"""Steps that a call may do without waiting. More is a circle, which would flood the peer and starve the others."""
 _STOPPERS: Final = frozenset((b"ACK", b"PRACK", b"CANCEL", b"BYE"))
 _CSEQ_LIMIT: Final = 0xFFFFFFFF
 
@@ -233,7 +233,8 @@ class Engine(Context):
                 key = data[8:11] + data[space + 1 : stop]
             call.last_response = data
             if call.more is not None and call.more.branches:
-                key = b"%s %d" % (key, call.more.branches.get(top_branch(data), -1))
+                # A method holds no line end, whatever else a peer wrote into it.
+                key = b"%s\r%d" % (key, call.more.branches.get(top_branch(data), -1))
             response = True
         else:
             key = data[: data.find(b" ")]
@@ -254,7 +255,7 @@ class Engine(Context):
         """The exact search, its answer remembered for this state."""
         if response:
             code = int(key[:3]) if key[:3].isdigit() else 0
-            method, _, transaction = key[3:].partition(b" ")
+            method, _, transaction = key[3:].partition(b"\r")
             received = Received(b"", code, method, int(transaction) if transaction else -1)
             found = find(self.steps, call.index, received) if code else UNEXPECTED
         else:
@@ -371,8 +372,7 @@ class Engine(Context):
                     call.index = self.branch_of(call, step) if step.branches else step.following
                 elif call.index < 0:
                     call.index = -1 - call.index
-            call.extra().resend_due = now
-            self.wheel.schedule(call, now)
+            raise CallFailed("", f"{STEPS_IN_A_TURN} steps without waiting: the scenario goes round in a circle")
         except CallFailed as failed:
             lifecycle.fail(self, call, now, failed.reason, failed.text)
 

@@ -31,7 +31,14 @@ class Seen:
         self.data = data
         self.time = time
         self.destination = destination
-        self.message: Message = parse_message(data)
+        self._message: Message | None = None
+
+    @property
+    def message(self) -> Message:
+        """The parsed message. Raises SipSyntaxError if it is none."""
+        if self._message is None:
+            self._message = parse_message(self.data)
+        return self._message
 
     @property
     def word(self) -> str:

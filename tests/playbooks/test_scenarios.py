@@ -467,14 +467,15 @@ def test_what_is_refused_when_a_scenario_is_loaded() -> None:
             Playbook(scenario(*elements))
 
 
-def test_a_scenario_that_never_waits_does_not_stop_the_others() -> None:
+def test_a_call_that_goes_round_in_a_circle_fails() -> None:
     text = scenario(
         '<label id="a"/>', request("OPTIONS"), '<nop next="b"/>', '<label id="b"/>', '<nop next="b" chance="1"/>'
     )
     play = Playbook(text, calls=2)
     play.expects("OPTIONS")
     play.expects("OPTIONS", within_s=1)
-    assert play.engine.totals.current == 2
+    statistics = play.ended(failed=2)
+    assert "circle" in next(iter(statistics.examples.values())).got
 
 
 def test_the_limit_counts_calls_that_could_not_start() -> None:
