@@ -180,6 +180,9 @@ def _common(config: EngineConfig, options: RunOptions) -> None:
     if options.target is not None:
         config.remote = options.target
         config.local_ip = options.local_ip or source_address(options.target[0])
+        if config.local_ip == options.target[0] and options.local_port is None:
+            # Where nobody listens on the target's port, the default port would be that one: a call to itself.
+            config.local_port = 0
     elif options.local_ip:
         config.local_ip = options.local_ip
 

@@ -75,6 +75,11 @@ def test_against_a_target_only_the_outer_calling_side_plays(folder: Path) -> Non
     assert any("inner-uac" in note for note in plan.notes)
 
 
+def test_a_run_never_calls_itself(folder: Path) -> None:
+    plan = make_plan(RunOptions([folder], target=("127.0.0.9", 5060)))
+    assert {pair.uac.config.local_port for pair in plan.pairs if pair.uac} == {0}
+
+
 def test_nothing_said_plays_the_capture_once(folder: Path) -> None:
     pairs = make_plan(RunOptions([folder])).pairs
     calls = {pair.name: pair.uac.config.calls for pair in pairs if pair.uac}
