@@ -160,6 +160,7 @@ def _media(config: EngineConfig, scenario: Scenario) -> Iterator[tuple[MediaPort
         description = process.add_client(
             host,
             calls=_most_calls(config, scenario),
+            least=1,
             media=len(media_kinds(scenario)),
             first_port=config.media_port,
             rewrite=False,
