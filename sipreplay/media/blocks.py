@@ -6,6 +6,8 @@ Knows which numbers are usable at an address; what happens on the sockets is the
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
+from itertools import chain
 
 from sipreplay.errors import TransportError
 from sipreplay.media.sockets import granted_buffer, need_descriptors, open_socket
@@ -25,10 +27,11 @@ class Blocks:
         """Smallest receive buffer of all sockets; 0 before one was opened."""
 
     def reserve(
-        self, ports: Ports, host: str, media: int, wanted: int, least: int, first_port: int, last_port: int
+        self, ports: Ports, host: str, media: int, wanted: int, least: int, ranges: Sequence[Sequence[int]]
     ) -> list[int]:
         """Bind `wanted` blocks (`media` RTP ports and their RTCP ports of each); returns the blocks' first ports.
 
+        `ranges` are (first, last) port, tried in order.
         A block whose ports are partly in use elsewhere is passed over. Raises TransportError if there are fewer than
         `least`, or fewer file descriptors than that needs.
         """
@@ -40,7 +43,8 @@ class Blocks:
             wanted = least
         found: list[int] = []
         busy = 0
-        for base in range(-(-first_port // BLOCK) * BLOCK, last_port - BLOCK + 2, BLOCK):
+        starts = (range(-(-first // BLOCK) * BLOCK, last - BLOCK + 2, BLOCK) for first, last in ranges)
+        for base in chain.from_iterable(starts):
             if len(found) == wanted:
                 break
             try:
@@ -56,10 +60,10 @@ class Blocks:
             found.append(base)
         if len(found) < least:
             close_ports(ports, list(ports))
+            first, last = min(first for first, _ in ranges), max(last for _, last in ranges)
             raise TransportError(
-                f"{host}: {least} calls need {least * BLOCK} media ports, and between {first_port} and {last_port} "
-                f"there are {len(found)} free blocks of {BLOCK} ({busy} are in use): "
-                "give a wider range, or allow fewer calls"
+                f"{host}: {least} calls need {least * BLOCK} media ports, and between {first} and {last} there are "
+                f"{len(found)} free blocks of {BLOCK} ({busy} are in use): give a wider range, or allow fewer calls"
             )
         return found
 

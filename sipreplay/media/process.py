@@ -24,15 +24,14 @@ _START_S = 20.0
 _CODE = "import sys; from sipreplay.media.server import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 
 
-def port_range(first_port: int = FIRST_PORT) -> tuple[int, int]:
-    """The ports from `first_port` up to those that the kernel gives to others, or all above those."""
+def port_ranges(first_port: int = FIRST_PORT) -> list[tuple[int, int]]:
+    """Where media ports are looked for, from `first_port` on: the ports that the kernel gives to others come last."""
     try:
         low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     except (OSError, ValueError):
-        return first_port, LAST_PORT
-    if first_port < low:
-        return first_port, low - 1
-    return (max(first_port, high + 1), LAST_PORT) if first_port > high else (first_port, LAST_PORT)
+        return [(first_port, LAST_PORT)]
+    ranges = [(first_port, low - 1), (max(first_port, high + 1), LAST_PORT), (max(first_port, low), high)]
+    return [(first, last) for first, last in ranges if first < last]
 
 
 class MediaProcess:
@@ -102,18 +101,18 @@ class MediaProcess:
 
         `calls` 0: only ports named later (`MediaClient.shared`). `least`: be content with so few blocks (default: all).
         `media`: how many RTP ports (with their RTCP ports) of each block are opened now; the others are opened when
-        they are played from. Without a range: from 10000 up to the kernel's ephemeral ports. `rewrite`: each stream
+        they are played from. Without a range: from 10000 on, the kernel's ephemeral ports last. `rewrite`: each stream
         gets its own SSRC, sequence and timestamp; else all go out as they are in the file (SIPp). Raises
         TransportError if there are too few free ports or file descriptors.
         """
-        first, last = port_range(first_port if first_port is not None else FIRST_PORT)
+        first = first_port if first_port is not None else FIRST_PORT
         request = {
             "do": "add_client",
             "host": host.strip("[]"),
             "calls": calls,
             "media": max(1, min(media, 2)),
             "least": min(calls, least) if least is not None else calls,
-            "range": [first, last_port if last_port is not None else last],
+            "ranges": port_ranges(first) if last_port is None else [(first, last_port)],
             "rewrite": rewrite,
         }
         answer = self._ask(request, _START_S)

@@ -252,7 +252,7 @@ class MediaServer:
 
     def _add_client(self, request: dict[str, Any]) -> dict[str, Any]:
         client = Client(len(self._clients), request["host"], request["rewrite"], request["media"])
-        limits = (request["calls"], request["least"], *request["range"])
+        limits = (request["calls"], request["least"], request["ranges"])
         ports = self._table.blocks.reserve(client.ports, client.host, client.media, *limits)
         self._clients.append(client)
         return {"index": client.index, "ports": ports}

@@ -23,7 +23,7 @@ from media_files import SSRC, frame, rtp, write_g711, write_pcap
 from sipreplay.errors import ScenarioError, TransportError
 from sipreplay.media import sockets
 from sipreplay.media.client import ClientDescription, MediaClient
-from sipreplay.media.process import MediaProcess, port_range
+from sipreplay.media.process import MediaProcess, port_ranges
 from sipreplay.rtp.packet import build_receiver_report, parse_rtp
 
 HOST = "127.0.0.77"
@@ -500,10 +500,12 @@ def test_ports_in_use_are_passed_over_and_too_few_is_an_error(media: MediaProces
         media.add_client("192.0.2.1", calls=1)
 
 
-def test_the_default_range_keeps_clear_of_the_kernels() -> None:
+def test_the_kernels_own_ports_come_last() -> None:
     low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    first, last = port_range()
-    assert last < low or first > high
+    ranges = port_ranges()
+    assert all(last < low or first > high for first, last in ranges[:-1])
+    assert ranges[-1] == (low, high)
+    assert port_ranges(high + 1) == [(high + 1, 65535)]
 
 
 def test_too_few_descriptors_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
