@@ -380,8 +380,9 @@ class _Builder:
         self.leave_main()
         draft.main_end = len(draft.steps)
         add_handler(draft, invite=answered, session=self.session, progress=self.progress)
-        wait = self.options.timewait_ms if self.sent_last else SHORT_WAIT_MS
-        wait = max(200.0, self.options.paced_ms(wait / self.options.time_scale))
+        wait = float(self.options.timewait_ms)
+        if not self.sent_last:
+            wait = min(wait, SHORT_WAIT_MS)
         last_event = unit.events[-1]
         if last_event.is_request and last_event.sender != self.names.side and last_event.method != "ACK":
             # The other side waits for an answer that never comes; over TCP it must find us there as long.
