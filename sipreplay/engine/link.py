@@ -85,7 +85,8 @@ class UdpLink:
                     receive(data, address[:2], monotonic())
         except BlockingIOError:
             pass
-        except ConnectionRefusedError:
+        except OSError:
+            # An ICMP error of something sent earlier: which one, the error queue tells.
             events |= select.EPOLLERR
         if events & select.EPOLLERR and self._lost is not None:
             for refusing in set(transport.take_refusals(self._socket)):

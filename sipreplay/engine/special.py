@@ -6,7 +6,6 @@ Functions on an engine and a call; the state is theirs.
 from __future__ import annotations
 
 import contextlib
-import errno
 from typing import TYPE_CHECKING
 
 from sipreplay.engine import lifecycle, unexpected
@@ -145,13 +144,19 @@ def after_send(engine: Engine, call: Call, step: Step, data: bytes, now: float) 
 
 
 def send_failed(engine: Engine, call: Call, data: bytes, error: OSError) -> None:
-    """The socket would not send. Raises CallFailed, unless it only told of an earlier datagram that was refused."""
-    if error.errno == errno.ECONNREFUSED and engine.endpoint.transport == "UDP":
-        with contextlib.suppress(OSError):
+    """The socket would not send. Raises CallFailed, unless it only told of an earlier datagram that came back."""
+    if engine.endpoint.transport == "UDP":
+        try:
             engine.send(data, call.address)  # type: ignore[arg-type]
-        return
+        except ConnectionRefusedError:
+            return
+        except OSError as again:
+            error = again
+        else:
+            return
     reason = "TcpConnect" if engine.endpoint.transport == "TCP" and call.index == 0 else "CannotSendMessage"
-    raise CallFailed(reason, f"the message could not be sent: {error.strerror}")
+    way = f"from {engine.config.local_ip} to {call.address[0]}:{call.address[1]}" if call.address is not None else ""
+    raise CallFailed(reason, f"could not be sent {way}: {error.strerror}")
 
 
 def congested(engine: Engine, call: Call, step: Step, now: float) -> bool:
@@ -183,7 +188,7 @@ def retransmit(engine: Engine, call: Call, now: float) -> None:
         engine.counters.timeouts[step.index] += 1
         text = f"no answer after {call.retrans_count - 1} retransmissions"
         if call.address in engine.refusing:
-            text += f": nothing listens on {call.address[0]}:{call.address[1]} (port unreachable)"
+            text += f": nothing listens on {call.address[0]}:{call.address[1]} (unreachable)"
         jump_or_fail(engine, call, step, now, "MaxUDPRetrans", text)
         return
     if step.lost and engine.random.random() < step.lost:
