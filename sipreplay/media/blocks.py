@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from sipreplay.errors import TransportError
-from sipreplay.media.sockets import granted_buffer, need_descriptors, open_socket
+from sipreplay.media.sockets import free_descriptors, granted_buffer, need_descriptors, open_socket
 from sipreplay.media.sweep import PortSocket
 
 BLOCK = 4
@@ -36,11 +36,8 @@ class Blocks:
         `least`, or fewer file descriptors than that needs.
         """
         width = 2 * media
-        try:
-            need_descriptors(wanted * width)
-        except TransportError:
-            need_descriptors(least * width)
-            wanted = least
+        need_descriptors(least * width)
+        wanted = max(least, min(wanted, free_descriptors(wanted * width) // width))
         found: list[int] = []
         busy = 0
         starts = (range(-(-first // BLOCK) * BLOCK, last - BLOCK + 2, BLOCK) for first, last in ranges)

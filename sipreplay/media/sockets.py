@@ -73,24 +73,31 @@ def dropped(opened: socket.socket) -> int:
     return int(struct.unpack_from("=I", raw, 4 * _MEMINFO_DROPS)[0])
 
 
-def need_descriptors(more: int) -> None:
-    """Make sure that this process may open `more` files, raising its limit as far as it may. Raises TransportError."""
-    used = len(os.listdir("/proc/self/fd"))
-    needed = used + more + _SPARE_DESCRIPTORS
+def free_descriptors(wanted: int) -> int:
+    """How many of `wanted` more files this process may open, after raising its limit as far as it may."""
+    used = len(os.listdir("/proc/self/fd")) + _SPARE_DESCRIPTORS
+    needed = used + wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= needed or soft == resource.RLIM_INFINITY:
-        return
-    for limits in ((needed, max(hard, needed)), (hard, hard)):
+    for limits in ((needed, hard if hard == resource.RLIM_INFINITY else max(hard, needed)), (hard, hard)):
+        if soft >= needed or soft == resource.RLIM_INFINITY:
+            return wanted
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            soft = limits[0]
         except (ValueError, OSError):
             continue
-        if limits[0] >= needed:
-            return
-    raise TransportError(
-        f"media needs {needed} open files and the system allows {hard}: "
-        f"raise it (`ulimit -n {needed}`, or LimitNOFILE={needed} in the service), or allow fewer calls at a time"
-    )
+    return max(0, min(wanted, soft - used))
+
+
+def need_descriptors(more: int) -> None:
+    """Make sure that this process may open `more` files. Raises TransportError."""
+    free = free_descriptors(more)
+    if free < more:
+        needed = len(os.listdir("/proc/self/fd")) + more + _SPARE_DESCRIPTORS
+        raise TransportError(
+            f"media needs {needed} open files and the system allows {needed - more + free}: "
+            f"raise it (`ulimit -n {needed}`, or LimitNOFILE={needed} in the service), or allow fewer calls at a time"
+        )
 
 
 class Received(NamedTuple):
