@@ -73,8 +73,9 @@ ANSWER = (
     b"v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/AVP 0\r\n"
 )
 REQUEST = (
-    b"%s sip:me@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bK1\r\nFrom: <sip:you@127.0.0.1>;tag=x\r\n"
-    b"To: <sip:me@127.0.0.1>;tag=%d\r\nCall-ID: %d-1@127.0.0.1\r\nCSeq: 7 UPDATE\r\nContact: <sip:you@127.0.0.1>\r\n\r\n"
+    b"%s sip:me@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bK1\r\n"
+    b"From: <sip:you@127.0.0.1>;tag=x\r\nTo: <sip:me@127.0.0.1>;tag=%d\r\nCall-ID: %d-1@127.0.0.1\r\n"
+    b"CSeq: 7 UPDATE\r\nContact: <sip:you@127.0.0.1>\r\n\r\n"
 )
 
 

@@ -588,7 +588,7 @@ def test_calls_without_a_free_media_port_fail_as_congestion() -> None:
 
 def test_a_command_runs_only_where_it_is_allowed(tmp_path: Path) -> None:
     text = scenario(
-        request("OPTIONS"), f'<nop><action><exec command="echo [call_number] &gt; \'{tmp_path}/out\'"/></action></nop>'
+        request("OPTIONS"), f"<nop><action><exec command=\"echo [call_number] &gt; '{tmp_path}/out'\"/></action></nop>"
     )
     play = Playbook(text, allow_exec=True)
     play.expects("OPTIONS")
