@@ -94,7 +94,6 @@ class CallTable:
         port = client.ports.get(number) or self.blocks.bind(client.ports, client.host, number)
         leg = self.receiver.open(time.time_ns(), client.clocks, shared=True)
         client.shared_legs[number] = leg
-        port.shared = True
         self.receiver.attach(port, leg)
         beside = self.blocks.port(client.ports, client.host, number + 1)
         if beside is not None and beside.leg < 0:

@@ -12,8 +12,6 @@ NICE = -15
 _PR_SET_PDEATHSIG = 1
 _PR_SET_TIMERSLACK = 29
 
-CLASSES = ("fifo", "nice", "normal")
-
 
 def _prctl(option: int, argument: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(argument), 0, 0, 0)

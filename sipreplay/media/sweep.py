@@ -21,7 +21,6 @@ class PortSocket:
     place: int = -1
     """In its sweep's list."""
     dropped_before: int = 0
-    shared: bool = False
     rest: int = 0
     """Turns to pass over."""
     descriptor: int = -1
