@@ -82,7 +82,7 @@ class _Builder:
                 self.send(event, position)
                 position += 1
             elif event.is_request:
-                self.receive_request(event)
+                self.receive_request(event, position)
                 position += 1
             else:
                 run = self.run_of_responses(position)
@@ -289,7 +289,7 @@ class _Builder:
 
     # ---- receiving
 
-    def receive_request(self, event: Event) -> None:
+    def receive_request(self, event: Event, position: int) -> None:
         delay = self.since(event)
         state = self.exchanges[event.transaction]
         method = event.captured.message.method
@@ -299,11 +299,23 @@ class _Builder:
         self.sent_last = False
         if method == "ACK":
             self.last_request = -1
+            self.may_be_lost(step, state, position)
             return
         state.step = step
         self.last_request = event.transaction
         for other in self.exchanges:
             other.moved |= other is not state and other.step >= 0
+
+    def may_be_lost(self, step: int, state: _Exchange, position: int) -> None:
+        """The ACK of a rejection is sent once: if it is lost, the caller's next request stands for it."""
+        events = self.unit.events
+        following = events[position + 1] if position + 1 < len(events) else None
+        final = state.exchange.final
+        rejected = final is not None and final.status >= 300
+        element = self.draft.steps[step].element
+        if rejected and following is not None and following.is_request and following.sender != self.names.side:
+            assert isinstance(element, Recv)
+            element.optional = "true"
 
     def run_of_responses(self, position: int) -> list[Event]:
         """Consecutive responses to one request, up to and with the final one."""
@@ -379,7 +391,16 @@ class _Builder:
         self.set_rtcp_ports()
         self.leave_main()
         draft.main_end = len(draft.steps)
-        add_handler(draft, invite=answered, session=self.session, progress=self.progress)
+        mine = {e.method for e in unit.exchanges if e.sender == self.names.side}
+        theirs = {e.method for e in unit.exchanges if e.sender != self.names.side}
+        add_handler(
+            draft,
+            invite=answered,
+            session=self.session,
+            late=(*PROVISIONAL, "200") if "CANCEL" in mine else PROVISIONAL if self.progress else (),
+            acks="INVITE" in theirs,
+            methods=theirs,
+        )
         wait = float(self.options.timewait_ms)
         if not self.sent_last:
             wait = min(wait, SHORT_WAIT_MS)

@@ -13,6 +13,8 @@ from sipreplay.scenario.model import Action, Assign, Jump, Nop, Pause, PauseRest
 END = "end"
 MAIN = "_unexp.main"
 BACK = "_unexp.back"
+ANSWERED = ("OPTIONS", "UPDATE", "INFO", "NOTIFY", "MESSAGE")
+NOT_ANSWERED = frozenset((*ANSWERED, "INVITE", "ACK", "BYE"))
 
 
 def _ok(more: tuple[Line, ...] = (), body: tuple[Line, ...] = ()) -> MessageText:
@@ -28,11 +30,14 @@ def _ok(more: tuple[Line, ...] = (), body: tuple[Line, ...] = ()) -> MessageText
     return MessageText((*head, *more, (Literal("Content-Length: "), length)), body)
 
 
-def add_handler(draft: Draft, *, invite: bool, session: MessageText | None, progress: bool) -> None:
+def add_handler(
+    draft: Draft, *, invite: bool, session: MessageText | None, late: tuple[str, ...], acks: bool, methods: set[str]
+) -> None:
     """Append the handler.
 
     `invite`: the scenario holds an INVITE dialog. `session`: the last own message with SDP, for a re-INVITE.
-    `progress`: provisional responses may come late, too.
+    `late`: responses that may come late, too. `acks`: so may an ACK, when a final response was repeated.
+    `methods`: what else this side receives, and may receive again.
     """
     steps = draft.steps
 
@@ -41,19 +46,19 @@ def add_handler(draft: Draft, *, invite: bool, session: MessageText | None, prog
 
     label(MAIN)
     first = len(steps)
-    if progress:
-        steps += [Step(Recv(response=code, optional="true", next=BACK), extra=True) for code in ("100", "180", "183")]
+    steps += [Step(Recv(response=code, optional="true", next=BACK), extra=True) for code in late]
     if invite:
         steps.append(Step(Recv(request="BYE", optional="true", next="_unexp.bye"), extra=True))
         if session is not None:
             steps.append(Step(Recv(request="INVITE", optional="true", next="_unexp.invite"), extra=True))
-    steps.append(
-        Step(Recv(request="OPTIONS|UPDATE|INFO|NOTIFY|MESSAGE", regexp_match=True, timeout_ms=32000), extra=True)
-    )
+    if acks:
+        steps.append(Step(Recv(request="ACK", optional="true", next=BACK), extra=True))
+    known = "|".join([*ANSWERED, *sorted(m for m in methods if m.isalpha() and m not in NOT_ANSWERED)])
+    steps.append(Step(Recv(request=known, regexp_match=True, timeout_ms=32000), extra=True))
     steps[first].element.comment = "Requests that the capture does not hold are answered, whenever they come."
     # The way back is an action of the send, not of a nop behind it: the next request may be there before SIPp gets on.
     steps.append(Step(Send(text="", actions=_go_back()), _ok(), extra=True))
-    if progress or (invite and session is not None):
+    if late or acks or (invite and session is not None):
         label(BACK)
         steps.append(Step(Nop(actions=_go_back()), extra=True))
     if invite:
