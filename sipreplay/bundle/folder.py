@@ -91,18 +91,18 @@ def write_bundle(path: Path, bundle: Bundle, files: Mapping[str, bytes | Path], 
         problem = _bad_name(name)
         if problem or name == TABLES:
             raise BundleError(f"{path}: {name!r} {problem or 'is written from the tables'}")
+    existing = path.is_dir()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        # In the folder if there is one: it may be a file system of its own.
+        fresh = Path(tempfile.mkdtemp(prefix=".sipreplay-", dir=path if existing else path.parent))
     except OSError as error:
         raise BundleError(f"{path}: cannot be written: {error.strerror}") from error
     try:
         _fill(fresh, bundle, files)
-        if path.is_dir() and any(path.iterdir()):
+        if existing:
             _replace(path, fresh)
         else:
-            if path.is_dir():
-                path.rmdir()
             fresh.chmod(0o777 & ~_umask())
             fresh.rename(path)
     except OSError as error:

@@ -202,7 +202,7 @@ def _side(draft: Draft, chunks: list[Chunk], name: str, folder: Path) -> SideMed
             note = "" if kind == kinds[0] else "not in the scenario: SIPp plays one stream a call at a time"
             if ready < 0:
                 note = "not in the scenario: the capture holds no complete offer and answer"
-            duration = (chunk.stop - chunk.start) * 1000
+            duration = round((chunk.stop - chunk.start) * 1000, 1)
             codec = "+".join(chunk.codecs)
             packets = len(chunk.packets)
             media.files.append(MediaFile(file, kind, packets, duration, codec, chunk.dtmf, note, chunk.lost))

@@ -88,10 +88,14 @@ def expect(unit: Unit, scenario: str, streams: StreamTable) -> Expect:
         dialog=dialog.id,
         call_id=dialog.call_id,
         ladder=ladder,
-        setup_ms=dialog.setup_ms,
-        pdd_ms=dialog.pdd_ms,
+        setup_ms=_rounded(dialog.setup_ms),
+        pdd_ms=_rounded(dialog.pdd_ms),
         streams=[_stream(s) for s in streams.of(unit)],
     )
+
+
+def _rounded(value_ms: float | None) -> float | None:
+    return None if value_ms is None else round(value_ms, 3)
 
 
 def _stream(stream: Stream) -> str:

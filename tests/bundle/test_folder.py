@@ -87,6 +87,19 @@ def test_an_empty_folder_is_used(tmp_path: Path) -> None:
     assert read_bundle(tmp_path) == example()
 
 
+def test_the_working_directory_can_be_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_bundle(Path("."), example(), FILES)
+    assert read_bundle(Path(".")) == example()
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_nothing_is_left_when_a_file_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="cannot be written"):
+        write_bundle(tmp_path / "b", example(), {**FILES, "media/gone.pcap": tmp_path / "gone.pcap"})
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["../x.xml", "/etc/x", "a/../../x", "~/x", "", "a\nb", "bundle.toml", "dir/"])
 def test_no_file_is_written_outside(tmp_path: Path, name: str) -> None:
     with pytest.raises(BundleError):

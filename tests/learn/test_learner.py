@@ -183,6 +183,9 @@ def test_digest_rounds(tmp_path: Path) -> None:
         in made.text("invite-auth-486.csv")
     )
     assert 'nonce="abc"' in made.text("invite-auth-486-uas.xml")
+    # The second INVITE comes at once: it may overtake a lost ACK of the challenge, but not the ACK that ends the call.
+    assert said(made.scenario("invite-auth-486-uas"))[:4] == ["< INVITE", "> 407", "< ACK?", "< INVITE"]
+    assert said(made.scenario("invite-auth-486-uas"))[-1] == "< ACK"
 
 
 def test_the_ack_of_a_rejection_has_the_branch_of_its_invite(tmp_path: Path) -> None:
@@ -212,6 +215,33 @@ def test_cancel_waits_for_a_provisional_response_of_any_code(tmp_path: Path) -> 
     uas = sends(made.scenario("invite-cancel-uas"))
     assert uas[-1].startswith("SIP/2.0 487 Said[$invite_via]\n")
     assert "CSeq: [$invite_cseq]" in uas[-1]
+
+
+def test_what_the_handler_answers_fits_the_call(tmp_path: Path) -> None:
+    def answered(name: str) -> set[str]:
+        scenario = made.scenario(name)
+        handler = scenario.elements[scenario.labels["_unexp.main"] : scenario.labels["end"]]
+        return {part for e in handler if isinstance(e, Recv) for part in (e.request or e.response).split("|")}
+
+    made = learned(tmp_path, [basic_call()])
+    common = {"OPTIONS", "UPDATE", "INFO", "NOTIFY", "MESSAGE"}
+    assert answered("invite-bye-uac") == common | {"BYE", "INVITE", "ACK"}
+    assert answered("invite-bye-uas") == common | {"BYE", "INVITE", "ACK"}
+    talk = Talk()
+    talk.request(0.0, "OPTIONS", 1)
+    talk.response(0.1, 200, 1, "OPTIONS")
+    made = learned(tmp_path, [talk])
+    assert answered("options-uac") == common
+    talk = Talk()
+    talk.request(0.0, "INVITE", 1, body=SDP, branch="z9hG4bK-same")
+    talk.response(0.1, 180, 1, "INVITE")
+    talk.request(3.1, "CANCEL", 1, branch="z9hG4bK-same")
+    talk.response(3.2, 200, 1, "CANCEL")
+    talk.response(3.3, 487, 1, "INVITE")
+    talk.request(3.4, "ACK", 1, branch="z9hG4bK-same")
+    made = learned(tmp_path, [talk])
+    assert answered("invite-cancel-uac") == common | {"100", "180", "183", "200"}
+    assert answered("invite-cancel-uas") == common | {"ACK", "CANCEL"}
 
 
 def test_an_unanswered_request_is_learned_as_such(tmp_path: Path) -> None:
