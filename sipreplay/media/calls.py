@@ -232,6 +232,8 @@ class CallTable:
 
     def _play(self, client: Client, leg: Leg, command: Command, address: Address) -> None:
         source = self.sources[command.source]
+        self.summary.captured_lost += source.lost
+        self.summary.captured_duplicates += source.duplicates
         rewrite = (0, 0, 0)
         flows = source.flows
         if command.flags & op.FLAG_REWRITE:

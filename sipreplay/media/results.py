@@ -95,6 +95,9 @@ class MediaSummary:
     lost: int = 0
     duplicates: int = 0
     reordered: int = 0
+    captured_lost: int = 0
+    """Sequence numbers missing in the files that were played: their receivers miss them, and count them as lost."""
+    captured_duplicates: int = 0
     jitter_us: Histogram = field(default_factory=Histogram)
     """Mean jitter of each received port of a call, where the clock of what came is known."""
     loss_ppm: Histogram = field(default_factory=Histogram)
@@ -126,6 +129,18 @@ class MediaSummary:
         """Part of all expected packets that never arrived."""
         expected = self.received_packets - self.duplicates + self.lost
         return self.lost / expected if expected > 0 else 0.0
+
+    def settle_with_captured(self) -> None:
+        """For a run whose both sides are ours: `lost` and `duplicates` become what happened on the way.
+
+        What the captured media lacks or repeats itself stays in `captured_lost` and `captured_duplicates`.
+        """
+        for name in ("lost", "duplicates"):
+            captured = min(getattr(self, f"captured_{name}"), max(getattr(self, name), 0))
+            setattr(self, f"captured_{name}", captured)
+            setattr(self, name, getattr(self, name) - captured)
+        if self.captured_lost:
+            self.worst = None
 
     def count_port(self, record: CallMedia) -> None:
         """Add one ended record to what was received."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sipreplay.errors import ScenarioError
 from sipreplay.rtp.packet import is_rtcp, is_rtp
 from sipreplay.rtp.payload_types import STATIC
+from sipreplay.rtp.quality import QualityState
 
 MAX_PACKETS = 2_000_000
 MAX_DURATION_S = 7 * 86400
@@ -78,6 +79,9 @@ class MediaSource:
     payload_types: tuple[int, ...] = ()
     clock_rates: dict[int, int] = field(default_factory=dict)
     """Of payload types that have no static one: Hz, found from how timestamps and time go together."""
+    lost: int = 0
+    """Sequence numbers that are missing in the file: whoever receives it misses them too."""
+    duplicates: int = 0
 
 
 def build_source(path: str, kind: str, datagrams: Iterable[Datagram], skipped: int = 0) -> MediaSource:
@@ -111,6 +115,7 @@ def build_source(path: str, kind: str, datagrams: Iterable[Datagram], skipped: i
             source.rewritten.append(_flow(offset, media, first_us, rewrite=kind != "image"))
     source.payload_types = tuple(sorted({p.payload[1] & 0x7F for p in packets if is_rtp(p.payload)}))
     source.clock_rates = _clock_rates(packets)
+    source.lost, source.duplicates = _gaps(packets)
     return source
 
 
@@ -148,6 +153,28 @@ def _clock_rates(packets: list[Datagram]) -> dict[int, int]:
         if abs(nearest - shown) <= nearest / 10:
             rates.setdefault(payload_type, nearest)
     return rates
+
+
+def _gaps(packets: list[Datagram]) -> tuple[int, int]:
+    """What a receiver of these packets will count as lost and as duplicate, as the receiving side counts."""
+    numbers: dict[tuple[int, int], int] = {}
+    columns: list[tuple[int, int, int, int]] = []
+    for packet in sorted(packets, key=lambda one: one.time_us):
+        if not is_rtp(packet.payload):
+            continue
+        data = packet.payload
+        stream = numbers.setdefault((packet.destination_port, int.from_bytes(data[8:12], "big")), len(numbers))
+        sequence, ticks = int.from_bytes(data[2:4], "big"), int.from_bytes(data[4:8], "big")
+        columns.append((stream, sequence, ticks, packet.time_us * 1000))
+    if not columns:
+        return 0, 0
+    stream_of, sequences, ticks_of, times = np.array(columns, np.int64).T
+    nothing = np.zeros(len(columns), np.int64)
+    state = QualityState(len(numbers))
+    state.update(stream_of, sequences, ticks_of, times, nothing, nothing, nothing)
+    results = [state.result(row) for row in range(len(numbers))]
+    # The receiving side counts sequence numbers that never came; Wireshark's loss is that less the duplicates.
+    return sum(max(r.lost + r.duplicates, 0) for r in results), sum(r.duplicates for r in results)
 
 
 def _flow(offset: int, packets: list[Datagram], first_us: int, *, rewrite: bool) -> Flow:

@@ -225,6 +225,8 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
         f"{plural(media.received_packets, 'packet')} on {plural(media.loss_ppm.count, 'port')}",
         (f"{count(media.lost)} lost ({percent(max(media.lost, 0), expected)})", "bad" if media.lost > 0 else ""),
     ]
+    if media.captured_lost:
+        got.append(f"{count(media.captured_lost)} missing in the capture too")
     if media.duplicates or media.reordered:
         got.append((f"{count(media.duplicates)} duplicate, {count(media.reordered)} out of order", "warn"))
     if media.jitter_us.count:

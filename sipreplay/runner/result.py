@@ -28,6 +28,8 @@ def summarise(plan: Plan, options: RunOptions, outcome: Outcome) -> RunSummary:
     calls = merged([p.statistics for p in callers])
     due = calls.created + calls.not_started
     achieved, kept = (n / calls.generating_s if calls.generating_s else 0.0 for n in (calls.created, due))
+    if outcome.media is not None and plan.target is None:
+        outcome.media.settle_with_captured()
     expecting = sum(p.statistics.successful for p in outcome.callers + outcome.callees if p.side.expects_media)
     silent = max(0, expecting - outcome.media.calls_receiving) if outcome.media and plan.target is None else 0
     observed = Observed(

@@ -64,3 +64,10 @@ def test_a_record_is_a_row_of_its_fields() -> None:
 def test_records_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(TransportError, match="media records cannot be written"):
         MediaProcess(records=tmp_path / "no" / "records.csv").start()
+
+
+def test_what_the_captured_media_lacks_is_no_loss_on_the_way() -> None:
+    summary = MediaSummary(lost=430, duplicates=2, captured_lost=420, captured_duplicates=5)
+    summary.settle_with_captured()
+    assert (summary.lost, summary.captured_lost) == (10, 420)
+    assert (summary.duplicates, summary.captured_duplicates) == (0, 2), "never below nothing"

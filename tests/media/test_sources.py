@@ -108,3 +108,11 @@ def test_clocks_of_dynamic_types_are_found_from_their_timestamps() -> None:
     source = build_source("x", "audio", packets)
     assert source.clock_rates == {111: 48000, 96: 90000, 97: 16000, 98: 8000}
     assert source.payload_types == (8, 96, 97, 98, 99, 100, 101, 111)
+
+
+def test_what_the_file_lacks_and_repeats_is_known() -> None:
+    packets = [Datagram(20_000 * n, 5004, rtp(n)) for n in (0, 1, 2, 5, 6, 6, 7)]
+    source = build_source("", "audio", packets)
+    assert (source.lost, source.duplicates) == (2, 1)
+    whole = build_source("", "audio", [Datagram(20_000 * n, 5004, rtp(n)) for n in range(7)])
+    assert (whole.lost, whole.duplicates) == (0, 0)
