@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from sipreplay.learn.text import Column, Line, Literal, Live, compact, injectable
 from sipreplay.learn.unit import CALLEE, CALLER, Unit
-from sipreplay.sip.address import NameAddr, parse_address_list, parse_name_addr
+from sipreplay.sip.address import NameAddr, parse_name_addr
 from sipreplay.sip.message import Message
 from sipreplay.sip.sdp import find_sdp, parse_sdp
-from sipreplay.sip.syntax import SipSyntaxError, end_of_quoted, parse_parameters, render_parameters
+from sipreplay.sip.syntax import SipSyntaxError, end_of_quoted, parse_parameters, render_parameters, split_list
 from sipreplay.sip.uri import Uri, parse_uri
 from sipreplay.sip.via import parse_via
 
@@ -32,6 +32,13 @@ _QUAD = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 _V6 = re.compile(r"\[?(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15}(?![0-9A-Za-z:])\]?")
 
 UAC, UAS = "uac", "uas"
+
+uri_of = lru_cache(maxsize=8192)(parse_uri)
+"""A call says the same few URIs in every message."""
+
+
+SAYS_HOSTS = ("contact", "route", "record-route", "from", "to", "p-asserted-identity", "remote-party-id", "path")
+"""Headers whose addresses tell whose host is whose."""
 
 
 @lru_cache(maxsize=4096)
@@ -95,14 +102,13 @@ def _hosts_said(message: Message) -> Iterator[tuple[str, bool]]:
         received = via.parameters.get("received")
         if received:
             yield received, False
-    for name in ("contact", "route", "record-route", "from", "to", "p-asserted-identity", "remote-party-id", "path"):
-        try:
-            for address in parse_address_list(message.get_all(name)):
-                yield address.uri.host, name == "contact"
-        except SipSyntaxError:
-            continue
+    for name in SAYS_HOSTS:
+        for value in message.get_all(name):
+            for element in split_list(value):
+                with contextlib.suppress(SipSyntaxError):
+                    yield uri_of(cut_address(element).uri).host, name == "contact"
     with contextlib.suppress(SipSyntaxError):
-        yield parse_uri(message.request_uri).host, False
+        yield uri_of(message.request_uri).host, False
     sdp = find_sdp(message.body, message.get("content-type"))
     if sdp:
         try:
@@ -166,7 +172,7 @@ def _name_columns(parties: Parties, first: Message) -> None:
 
     caller, callee = address_of(first.get("from")), address_of(first.get("to"))
     try:
-        target: Uri | None = parse_uri(first.request_uri)
+        target: Uri | None = uri_of(first.request_uri)
     except SipSyntaxError:
         target = None
     parties.caller_user = (caller.uri.user or "") if caller else ""
@@ -263,7 +269,7 @@ class Names:
         parts = cut_address(value)
         line: Line = (Literal(parts.lead), *self.display(parts.display), Literal(parts.middle))
         try:
-            line += self.uri(parse_uri(parts.uri), context)
+            line += self.uri(uri_of(parts.uri), context)
         except SipSyntaxError:
             line += self.swept(parts.uri)
         closing = parts.tail[:1] if parts.tail.startswith(">") else ""

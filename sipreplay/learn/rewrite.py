@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sipreplay.learn.names import UAC, Names, cut_address
+from sipreplay.learn.names import UAC, Names, cut_address, uri_of
 from sipreplay.learn.session import SessionRules, body_lines, session_lines
 from sipreplay.learn.text import Column, Line, Literal, Live, MessageText, Piece, compact, injectable
 from sipreplay.learn.unit import CALLEE, CALLER
 from sipreplay.sip.message import Message
 from sipreplay.sip.sdp import find_sdp
 from sipreplay.sip.syntax import SipSyntaxError, canonical_name, parse_parameters, split_list
-from sipreplay.sip.uri import parse_uri
 from sipreplay.sip.via import parse_via
 
 ADDRESS_HEADERS = frozenset(
@@ -121,7 +120,7 @@ def _start_line(sending: Sending) -> Line:
 def request_target(message: Message, names: Names) -> Line:
     """A captured Request-URI: its user and domain are columns, an address is the other side's."""
     try:
-        uri = parse_uri(message.request_uri)
+        uri = uri_of(message.request_uri)
     except SipSyntaxError:
         return names.swept(message.request_uri)
     return names.uri(uri, CALLEE if names.side == CALLER else CALLER)
@@ -264,7 +263,7 @@ def _contact(value: str, sending: Sending) -> Line:
         line += (Literal(", "),) if number else ()
         line += (Literal(parts.lead), *names.display(parts.display), Literal(parts.middle))
         try:
-            uri = parse_uri(parts.uri)
+            uri = uri_of(parts.uri)
         except SipSyntaxError:
             line += names.swept(parts.uri)
         else:

@@ -6,6 +6,8 @@ where it was, and the pause keeps its end.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sipreplay.learn.draft import Draft, Step
 from sipreplay.learn.text import Line, Literal, Live, MessageText
 from sipreplay.scenario.model import Action, Assign, Jump, Nop, Pause, PauseRestore, Recv, Send
@@ -17,6 +19,7 @@ ANSWERED = ("OPTIONS", "UPDATE", "INFO", "NOTIFY", "MESSAGE")
 NOT_ANSWERED = frozenset((*ANSWERED, "INVITE", "ACK", "BYE"))
 
 
+@lru_cache(maxsize=256)
 def _ok(more: tuple[Line, ...] = (), body: tuple[Line, ...] = ()) -> MessageText:
     length = Live("[len]") if body else Literal("0")
     head: tuple[Line, ...] = (
