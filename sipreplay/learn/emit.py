@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from sipreplay.learn.draft import Draft, Play, Step
-from sipreplay.learn.names import UAS
+from sipreplay.learn.names import UAC, UAS
 from sipreplay.learn.options import LearnOptions
+from sipreplay.learn.response_time import measure
 from sipreplay.learn.shapes import Shape
 from sipreplay.learn.text import Column, write_message
 from sipreplay.learn.unexpected import END
@@ -119,6 +120,8 @@ def emit(shape: Shape, role: str, name: str, injection: str, plays: list[Play], 
         element.text = laid_out(write_message(step.message, writer.column, _Branch(place, places)))
     labels = {label: places[at] for label, at in draft.labels}
     scenario = Scenario(name, elements, labels, references=["_unexp.pausedaddr"])
+    if role == UAC:
+        measure(scenario)
     return Emitted(scenario, duration, writer.spreads)
 
 
