@@ -169,7 +169,7 @@ class Session:
     def _player(self, side: Side, calls: int, hold: bool) -> Player:
         client: ClientDescription | None = None
         if self._media is not None and side.uses_media:
-            client = self._media.add_client(_media_host(side.config), calls=calls, media=side.media_ports)
+            client = self._media.add_client(_media_host(side.config), calls=calls, least=1, media=side.media_ports)
         process = EngineProcess(side.config, client, hold=hold, snapshot_interval_s=SNAPSHOT_S, name=side.name)
         return Player(side, process)
 
