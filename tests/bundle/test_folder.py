@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipreplay.bundle.folder import read_bundle, write_bundle
@@ -165,6 +165,7 @@ def test_folders_that_are_no_bundle(tmp_path: Path) -> None:
         read_bundle(tmp_path)
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.text(max_size=20)), st.integers(-(2**62), 2**62), st.booleans())
 def test_any_text_is_written_as_valid_toml(text: str, texts: list[str], number: int, flag: bool) -> None:
     document = {"a": text, "t": texts, "n": number, "f": flag, "sub": {"x": text}, "rows": [{"y": text, "z": 1.5}]}
@@ -178,6 +179,7 @@ def test_any_text_is_written_as_valid_toml(text: str, texts: list[str], number: 
     assert (read["n"], read["f"]) == (number, flag)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_captured_text_cannot_break_the_tables(text: str) -> None:
     bundle = example()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sipreplay.learn.text import (
@@ -64,6 +64,7 @@ def sent(message: MessageText) -> tuple[bytes | Keyword, ...]:
     return compile_text(element.text, message=True)
 
 
+@settings(deadline=None)
 @given(texts, texts)
 @example("[file name=/etc/passwd]", "x")
 def test_any_header_value_and_body_is_sent_as_captured(value: str, body: str) -> None:
@@ -75,6 +76,7 @@ def test_any_header_value_and_body_is_sent_as_captured(value: str, body: str) ->
     assert sent(message) == (wanted.encode("utf-8", "surrogateescape"),)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_a_body_may_end_without_a_line_end(body: str) -> None:
     message = MessageText((text_line("OPTIONS sip:x SIP/2.0"),), (text_line("a"), text_line(body + ".")))
@@ -82,6 +84,7 @@ def test_a_body_may_end_without_a_line_end(body: str) -> None:
     assert sent(message) == (wanted.encode("utf-8", "surrogateescape"),)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_captured_text_beside_keywords_stays_text(value: str) -> None:
     line = (
@@ -100,6 +103,7 @@ def test_captured_text_beside_keywords_stays_text(value: str) -> None:
     assert literals == f"OPTIONS sip:x SIP/2.0\r\nX: {value}{value}{value}\r\n\r\n".encode("utf-8", "surrogateescape")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_comment_cannot_be_left(text: str) -> None:
     said = for_comment(text)
