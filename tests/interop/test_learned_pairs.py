@@ -74,12 +74,14 @@ def replayed(capture: Path, folder: Path) -> tuple[Ladders, Ladders]:
 def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Pair]]:
     """What `replayed` gives for a capture; all captures of this module are replayed side by side."""
     shared = shared_folder()
+    # One folder made here: pytest's factory is not made for threads.
+    base = tmp_path_factory.mktemp("replayed")
 
     def work(name: str) -> Pair:
         folder = REPOSITORY / "captures" if name in OWN else shared
         if folder is None:
             pytest.skip(NO_SHARED)
-        return replayed(folder / name, tmp_path_factory.mktemp("replayed"))
+        return replayed(folder / name, base / Path(name).stem)
 
     with ahead(request, "name", work) as waited:
         yield waited
