@@ -242,7 +242,7 @@ def fail(
 def account(engine: Engine, call: Call, reason: str, text: str, step: Step, got: str) -> None:
     """Count a failed call, with an example for the first of its kind."""
     example = FailureExample(
-        reason or "Failed", step.index, step.expected, got or text, call.call_id.decode("latin-1"), note=step.note
+        reason, step.index, step.expected, got or text, call.call_id.decode("latin-1"), note=step.note
     )
     engine.counters.failure(reason, example)
 

@@ -205,7 +205,27 @@ def test_aborting_releases_open_calls() -> None:
     talking.expects("ACK")
     talking.engine.abort(talking.clock.now())
     talking.expects("BYE")
-    talking.ended(failed=1)
+    statistics = talking.ended(failed=1)
+    (example,) = statistics.examples.values()
+    assert (example.cause, example.got) == ("", "the run was stopped")
+
+
+def test_aborting_finds_a_call_in_its_timewait_complete() -> None:
+    play = Playbook(
+        """<scenario name="late"><send><![CDATA[
+        OPTIONS sip:[remote_ip] SIP/2.0
+        Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+        From: <sip:a@[local_ip]>;tag=[call_number]
+        To: <sip:[remote_ip]>
+        Call-ID: [call_id]
+        CSeq: 1 OPTIONS
+        Content-Length: 0
+        ]]></send><recv response="200"/><timewait milliseconds="4000"/></scenario>"""
+    )
+    play.expects("OPTIONS")
+    play.replies("200 OK")
+    play.engine.abort(play.clock.now())
+    play.ended(successful=1)
 
 
 def test_messages_after_the_end_are_counted_not_answered() -> None:
