@@ -60,9 +60,17 @@ def empty(axes: Any, title: str, why: str) -> None:
 
 def plain_numbers(axis: Any) -> None:
     """Ticks as plain numbers with a comma at thousands, on a logarithmic axis too."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, LogFormatter
+
+    class Between(LogFormatter):
+        """The ticks between powers of ten, where few of those are in sight."""
+
+        def __call__(self, value: float, position: int | None = None) -> str:
+            return f"{value:,.10g}" if super().__call__(value, position) else ""
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    if axis.get_scale() == "log":
+        axis.set_minor_formatter(Between())
 
 
 def wants_log(distributions: Sequence[Distribution]) -> bool:

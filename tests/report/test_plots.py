@@ -8,6 +8,7 @@ from lxml import etree
 
 from sipreplay.dumps.rtt import RttWriter
 from sipreplay.errors import DumpError, TransportError, UsageError
+from sipreplay.report.charts import plain_numbers
 from sipreplay.report.plots import headline, load_dumps, plot_dumps, samples_svg, statistics_svg
 
 
@@ -116,3 +117,16 @@ def test_absurd_numbers_in_a_dump_are_drawn_as_far_as_they_go(data: Path, tmp_pa
     (tmp_path / "odd_rtt.csv").write_text(f"Date_ms;response_time_ms;rtd_no\n{samples}5;6;1\n")
     plot_dumps([tmp_path / "odd_stat.csv", tmp_path / "odd_rtt.csv"], tmp_path / "odd.svg")
     assert etree.fromstring((tmp_path / "odd.svg").read_bytes()).tag.endswith("svg")
+
+
+def test_numbers_between_powers_of_ten_are_plain() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    axes.set_yscale("log")
+    axes.set_ylim(0.4, 8)
+    plain_numbers(axes.yaxis)
+    axes.figure.draw_without_rendering()
+    labels = {label.get_text() for label in axes.yaxis.get_minorticklabels()} - {""}
+    assert "4" in labels
+    assert all(float(label) > 0 for label in labels)
