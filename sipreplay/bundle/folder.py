@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from sipreplay.bundle.model import Bundle
 from sipreplay.bundle.tables import bundle_text, parse_bundle
-from sipreplay.errors import BundleError
+from sipreplay.errors import BundleError, UsageError
 
 TABLES = "bundle.toml"
 MAX_TABLES_BYTES = 64 << 20
@@ -84,7 +84,7 @@ def write_bundle(path: Path, bundle: Bundle, files: Mapping[str, bytes | Path], 
     """Write folder `path`: bundle.toml and `files` (name inside the bundle to its bytes, or to a file to copy).
 
     An existing folder that is not empty is refused without `force`. With it, the files of the bundle that was there
-    go and any other file stays. All is written beside first, then put in place. Raises BundleError.
+    go and any other file stays. All is written beside first, then put in place. Raises UsageError, BundleError.
     """
     refuse_full_folder(path, force)
     for name in files:
@@ -112,11 +112,11 @@ def write_bundle(path: Path, bundle: Bundle, files: Mapping[str, bytes | Path], 
 
 
 def refuse_full_folder(path: Path, force: bool) -> None:
-    """Raise BundleError where `write_bundle` would refuse: to be asked before long work."""
+    """Raise UsageError where `write_bundle` would refuse: to be asked before long work."""
     if path.exists() and not path.is_dir():
-        raise BundleError(f"{path}: exists and is no folder; choose another name")
+        raise UsageError(f"{path}: exists and is no folder; choose another name")
     if path.is_dir() and not force and any(path.iterdir()):
-        raise BundleError(f"{path}: exists and is not empty; choose another folder, or say --force to overwrite")
+        raise UsageError(f"{path}: exists and is not empty; choose another folder, or say --force to overwrite")
 
 
 def _fill(folder: Path, bundle: Bundle, files: Mapping[str, bytes | Path]) -> None:

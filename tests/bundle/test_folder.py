@@ -19,7 +19,7 @@ from sipreplay.bundle.model import (
 )
 from sipreplay.bundle.tables import bundle_text, parse_bundle
 from sipreplay.bundle.toml import write_toml
-from sipreplay.errors import BundleError
+from sipreplay.errors import BundleError, UsageError
 
 
 def example() -> Bundle:
@@ -65,7 +65,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_full_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("mine")
-    with pytest.raises(BundleError, match=r"not empty.*--force"):
+    with pytest.raises(UsageError, match=r"not empty.*--force"):
         write_bundle(tmp_path, example(), FILES)
     assert [p.name for p in tmp_path.iterdir()] == ["note.txt"]
 

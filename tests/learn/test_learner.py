@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sipreplay.bundle.folder import read_bundle
-from sipreplay.errors import BundleError, CaptureError, UsageError
+from sipreplay.errors import CaptureError, UsageError
 from sipreplay.learn.learner import learn
 from sipreplay.learn.options import LearnOptions
 from sipreplay.scenario.model import Ereg, Recv, Send
@@ -337,7 +337,7 @@ def test_options_and_message_and_register(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     made = learned(tmp_path, [basic_call()])
     capture = tmp_path / "calls.pcap"
-    with pytest.raises(BundleError, match=r"not empty.*--force"):
+    with pytest.raises(UsageError, match=r"not empty.*--force"):
         learn([capture], made.folder)
     with pytest.raises(UsageError, match="--sut is not built yet"):
         learn([capture], tmp_path / "x", LearnOptions(sut="10.0.0.1"))
