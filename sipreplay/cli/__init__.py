@@ -49,6 +49,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         result: Any = cli.main(args=arguments, prog_name="sipreplay", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:
+        click.echo("sipreplay: interrupted", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()

@@ -35,7 +35,7 @@ def command(
     from sipreplay.report.call_list import inspect_lines
     from sipreplay.report.ladder import call_ladder
     from sipreplay.report.ladder_text import ladder_lines
-    from sipreplay.report.lines import width_of, write_lines
+    from sipreplay.report.lines import PIPED_TABLES, width_of, write_lines
 
     if graph_file is not None and graph_file.suffix not in (".graphml", ".svg"):
         raise UsageError(f"--graph {graph_file}: the name ends in .graphml or .svg")
@@ -63,7 +63,7 @@ def command(
         write_graph(analysis, graph_file)
     width = width_of(sys.stdout)
     if not calls:
-        write_lines(inspect_lines(analysis, width), sys.stdout)
+        write_lines(inspect_lines(analysis, width_of(sys.stdout, PIPED_TABLES)), sys.stdout)
     shown = [by_id[n] for n in calls] if calls else list(analysis.calls) if ladders else []
     for call in shown:
         click.echo()

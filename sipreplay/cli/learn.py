@@ -39,7 +39,7 @@ def command(
     from sipreplay.learn.options import LearnOptions
     from sipreplay.report.learn_pages import add_pages
     from sipreplay.report.learn_text import learn_lines
-    from sipreplay.report.lines import width_of, write_lines
+    from sipreplay.report.lines import PIPED_TABLES, width_of, write_lines
 
     options = LearnOptions(
         calls=calls,
@@ -54,4 +54,4 @@ def command(
     with reading("learning") as progress:
         report = learn(list(captures), output, options, progress)
         add_pages(report)
-    write_lines(learn_lines(report, width_of(sys.stdout)), sys.stdout)
+    write_lines(learn_lines(report, width_of(sys.stdout, PIPED_TABLES)), sys.stdout)

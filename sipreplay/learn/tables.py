@@ -47,7 +47,7 @@ def media_text(role: str, media: MediaFile) -> str:
     """One file as the report shows it."""
     side = "caller" if role == UAC else "callee"
     digits = f", digits {media.dtmf}" if media.dtmf else ""
-    return f"{side} {media.codec or media.kind} {media.packets} packets{digits}"
+    return f"{side} {media.codec or media.kind} {media.packets:,} packet{'s' * (media.packets != 1)}{digits}"
 
 
 def actors(known: Actors, learned: Iterable[Unit]) -> list[Actor]:

@@ -9,6 +9,9 @@ Span = tuple[str, str]
 """Text and style, a key of STYLES."""
 Line = list[Span]
 
+PIPED_TABLES = 200
+"""Width of tables in a pipe: nobody sees a margin there, and cut addresses cannot be searched for."""
+
 SEPARATOR: Span = (" · ", "dim")
 
 STYLES = {

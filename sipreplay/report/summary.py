@@ -6,6 +6,7 @@ It prints and never judges: the verdict comes with the RunSummary.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -299,7 +300,8 @@ def _example(example: FailureExample, width: int) -> Iterator[Line]:
     room = max(width - 11, 40)
     at = f"{count(example.count)} at step {example.step}: " if example.count else f"step {example.step}: "
     text = f"{at}expected {printable(example.expected)}, got {printable(example.got) or 'nothing'}"
-    yield [(f"           {clip(text, room)}", "")]
+    for part in textwrap.wrap(text, room):
+        yield [(f"           {part}", "")]
     where = " · ".join(
         part
         for part in (printable(example.note), f"Call-ID {printable(example.call_id)}" if example.call_id else "")

@@ -114,7 +114,7 @@ def test_an_output_folder_with_files_is_refused_without_force(
     precious.parent.mkdir()
     precious.write_text("mine")
     code, _, err = call(capsys, "learn", GOOD, "-o", precious.parent)
-    assert code in (ExitCode.USAGE, ExitCode.INPUT)
+    assert code == ExitCode.USAGE
     assert "--force" in err
     assert precious.read_text() == "mine"
 
@@ -206,3 +206,20 @@ def test_inspect_draws_the_ladder_of_a_call(capsys: pytest.CaptureFixture[str]) 
     assert order == sorted(order)
     code, out, _ = call(capsys, "inspect", GOOD, "--call", 2, "--ascii")
     assert out.isascii()
+
+
+def test_a_list_in_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "inspect", GOOD)
+    assert code == ExitCode.PASSED
+    for part in ("4930201001@127.0.0.10", "4940300503@127.0.0.30", "127.0.0.30:5060"):
+        assert part in out
+
+
+def test_an_interrupted_reading_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sipreplay.analysis.reading.analyse", interrupted)
+    code, _, err = call(capsys, "inspect", GOOD)
+    assert code == ExitCode.INTERRUPTED
+    assert "interrupted" in err

@@ -92,3 +92,10 @@ def test_rows_fit_the_width_and_go_on_under_their_first_part(summary: RunSummary
 def test_users_are_told_instead_of_a_rate(summary: RunSummary) -> None:
     summary.users = 50
     assert "50 users kept calling" in summary_text(summary)
+
+
+def test_why_a_call_failed_is_never_cut(summary: RunSummary) -> None:
+    for example in next(iter(summary.sides())).statistics.examples.values():
+        example.got = "no answer after 5 retransmissions: nothing listens on 192.0.2.7:5060 (port unreachable)"
+    text = " ".join(summary_text(summary, 80).split())
+    assert "nothing listens on 192.0.2.7:5060 (port unreachable)" in text
