@@ -10,7 +10,7 @@ from pathlib import Path
 from sipreplay.compat.options import CommandLine, split_host
 from sipreplay.dumps.names import base_name, trace_name
 from sipreplay.engine.config import EngineConfig
-from sipreplay.errors import UsageError
+from sipreplay.errors import TransportError, UsageError
 
 _TRANSPORTS = {"u1": "UDP", "t1": "TCP"}
 _TRANSPORTS_NOT_YET = ("un", "ui", "tn", "l1", "ln", "s1", "sn", "c1", "cn")
@@ -148,11 +148,11 @@ def _without_port(text: str) -> str:
 
 
 def _source_address(host: str, port: int) -> str:
-    """The address from which the system would send to a host. Raises UsageError if it cannot be resolved or reached."""
+    """The address from which the system would send to a host. Raises TransportError if there is none."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as sock:
             sock.connect(address)
             return str(sock.getsockname()[0])
     except OSError as error:
-        raise UsageError(f"remote host '{host}': {error.strerror or error}") from None
+        raise TransportError(f"remote host '{host}': {error.strerror or error}") from None

@@ -21,7 +21,7 @@ from sipreplay.compat.options import evaluate, help_text
 from sipreplay.dumps.stat import StatWriter, stat_writer
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.loop import EngineResult, load_injections, load_scenario, run_engine
-from sipreplay.errors import SipReplayError, TransportError, UsageError
+from sipreplay.errors import SipReplayError, TransportError
 from sipreplay.media.port import MediaPort
 from sipreplay.scenario.builtin import builtin
 from sipreplay.scenario.checks import check_injection, media_kinds
@@ -80,7 +80,9 @@ def _play(settings: Settings) -> int:
     scenario = load_scenario(config)
     check_injection(scenario, load_injections(config), config.keys)
     if scenario.is_client and config.remote is None:
-        raise UsageError("the scenario places calls: give the remote host, as in 'sipreplay sipp -sn uac 127.0.0.1'")
+        raise TransportError(
+            "the scenario places calls: give the remote host, as in 'sipreplay sipp -sn uac 127.0.0.1'"
+        )
     if config.remote is not None:
         print(f"Resolving remote host '{config.remote[0]}'... Done.", file=sys.stderr)
     with ExitStack() as stack:

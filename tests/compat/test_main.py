@@ -96,7 +96,6 @@ def test_sd_prints_a_scenario_that_can_be_edited_and_played(capsys: pytest.Captu
         ("-sf fields.xml 127.0.0.1", r"fields.xml:1: [field1] needs an injection file"),
         ("-sf fields.xml -inf few.csv 127.0.0.1", "few.csv:3: the line has 1 field"),
         ("-sf fields.xml -inf none.csv 127.0.0.1", "none.csv: cannot be read"),
-        ("-sn uac", "give the remote host"),
     ],
 )
 def test_what_is_wrong_before_the_start_ends_with_1(
@@ -107,6 +106,14 @@ def test_what_is_wrong_before_the_start_ends_with_1(
     Path("fields.xml").write_text(f"<scenario>{text}</scenario>")
     Path("few.csv").write_text("SEQUENTIAL\na;b\na\n")
     assert main(words.split()) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), [("-sn uac", "give the remote host"), ("-sn uac host.invalid", "remote host 'host.invalid'")]
+)
+def test_no_remote_host_ends_with_255(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 255
     assert message in capsys.readouterr().err
 
 
