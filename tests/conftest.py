@@ -1,4 +1,4 @@
-"""For all tests: hypothesis without deadlines, since machines are noisy, and with the same examples in every run of CI."""
+"""Hypothesis without deadlines, since machines are noisy, and with the same examples in every run of CI."""
 
 import os
 
