@@ -22,7 +22,7 @@ class Rule(NamedTuple):
 
 
 def _call_id(dialog: HopDialog) -> Iterable[Hashable]:
-    return (dialog.call_id,)
+    return ((dialog.call_id, dialog.conversation),)
 
 
 RULES: tuple[Rule, ...] = (Rule("same Call-ID", 1.0, _call_id),)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from sipreplay.analysis.causality import causal_order, via_branches
+from sipreplay.analysis.messages import REPEAT_LIMIT_S
 from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
 from sipreplay.analysis.states import dialog_state, post_dial_delay_ms, setup_ms
 from sipreplay.analysis.transactions import Exchange, build_transactions, group_exchanges, in_order
@@ -242,7 +243,7 @@ def _depth(hop: _Hop) -> int:
     return depth
 
 
-def _finish(hop: _Hop, places: dict[int, int]) -> HopDialog:
+def _finish(hop: _Hop, places: dict[int, int], conversation: int) -> HopDialog:
     """The finished dialog. `places`: id of a message to its place in the order of its Call-ID's messages."""
     messages = list({id(m): m for x in hop.exchanges for m in x.messages}.values())
     messages.sort(key=lambda m: places[id(m)])
@@ -269,6 +270,7 @@ def _finish(hop: _Hop, places: dict[int, int]) -> HopDialog:
         fork_tags=[tag for tag in tags if tag != to_tag and tag in forks],
         caller_addresses=frozenset(hop.caller),
         callee_addresses=frozenset(hop.callee),
+        conversation=conversation,
     )
     dialog.transactions = build_transactions(hop.exchanges, [hop.sends(x) for x in hop.exchanges])
     dialog.state = dialog_state(dialog)
@@ -281,11 +283,11 @@ def _link(pairs: list[tuple[_Hop, HopDialog]]) -> None:
     """Number the dialogs in order of first message and tell each its upstream and its NAT alias."""
     pairs.sort(key=lambda pair: (pair[1].first, pair[1].messages[0].capture, pair[1].messages[0].packet))
     by_hop = {id(hop): dialog for hop, dialog in pairs}
-    openings: dict[tuple[str, bytes], HopDialog] = {}
+    openings: dict[tuple[str, int, bytes], HopDialog] = {}
     for number, (_, dialog) in enumerate(pairs, 1):
         dialog.id = number
         opening = dialog.messages[0]
-        known = openings.setdefault((dialog.call_id, opening.data), dialog)
+        known = openings.setdefault((dialog.call_id, dialog.conversation, opening.data), dialog)
         if known is not dialog and opening.message.branch:
             dialog.alias_of = known.id
     for hop, dialog in pairs:
@@ -294,6 +296,42 @@ def _link(pairs: list[tuple[_Hop, HopDialog]]) -> None:
 
 
 _time = attrgetter("time")
+
+
+def _conversations(group: list[CapturedMessage]) -> list[list[CapturedMessage]]:
+    """The messages of one Call-ID, in order of time, cut where a later file uses the Call-ID for something else: where
+    a request outside a dialog comes again, branch and all, too late for a retransmission."""
+    first = group[0]
+    if group[-1].time - first.time <= REPEAT_LIMIT_S or all(m.capture == first.capture for m in group):
+        return [group]
+    found: list[list[CapturedMessage]] = [[]]
+    seen: dict[tuple[str, str, int], CapturedMessage] = {}
+    for captured in group:
+        message = captured.message
+        if message.is_request and message.branch and not message.to_tag:
+            key = (message.method, message.branch, message.cseq_number)
+            last = seen.get(key, captured)
+            if captured.time - last.time > REPEAT_LIMIT_S and captured.capture != last.capture:
+                found.append([])
+                seen.clear()
+            seen[key] = captured
+        found[-1].append(captured)
+    return found
+
+
+def _dialogs_of(group: list[CapturedMessage], conversation: int) -> list[tuple[_Hop, HopDialog]]:
+    """The hop-dialogs of one conversation."""
+    exchanges = group_exchanges(group)
+    if not in_order(exchanges):
+        group = causal_order(group)
+        exchanges = group_exchanges(group)
+    builder = _Builder()
+    for exchange in exchanges:
+        builder.take(exchange)
+    if len(builder.hops) > 1:
+        _chain(builder.hops)
+    places = {id(captured): number for number, captured in enumerate(group)}
+    return [(hop, _finish(hop, places, conversation)) for hop in builder.hops]
 
 
 def build_dialogs(messages: Sequence[CapturedMessage]) -> list[HopDialog]:
@@ -306,17 +344,8 @@ def build_dialogs(messages: Sequence[CapturedMessage]) -> list[HopDialog]:
     pairs: list[tuple[_Hop, HopDialog]] = []
     for group in groups.values():
         group.sort(key=_time)
-        exchanges = group_exchanges(group)
-        if not in_order(exchanges):
-            group = causal_order(group)
-            exchanges = group_exchanges(group)
-        builder = _Builder()
-        for exchange in exchanges:
-            builder.take(exchange)
-        if len(builder.hops) > 1:
-            _chain(builder.hops)
-        places = {id(captured): number for number, captured in enumerate(group)}
-        pairs.extend((hop, _finish(hop, places)) for hop in builder.hops)
+        for number, conversation in enumerate(_conversations(group)):
+            pairs.extend(_dialogs_of(conversation, number))
     _link(pairs)
     return [dialog for _, dialog in pairs]
 

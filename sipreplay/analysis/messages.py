@@ -14,6 +14,8 @@ from sipreplay.sip.scan import Scan, scan
 
 COPY_WINDOW_S = 0.05
 """The same bytes between the same addresses within this time are one packet captured twice."""
+REPEAT_LIMIT_S = 32.0
+"""What another file shows again after more than this (64*T1, RFC 3261 17.1.1.2) is no retransmission."""
 MAX_STREAMS = 20000
 """TCP directions with unfinished bytes that are remembered at once; the oldest is dropped."""
 MAX_REMEMBERED = 16
@@ -24,7 +26,8 @@ _MARK = b"SIP/2.0"
 _ROUTED = re.compile(rb"\n(?:call-id|i|cseq|via|v)[ \t]*:", re.IGNORECASE)
 """In a stream a start line alone is not enough: other protocols borrow SIP's version by mistake or malice."""
 
-_Sight = tuple[tuple[float, ...], tuple[int, ...], bytes, Message]
+_Sight = tuple[tuple[float, ...], tuple[int, ...], bytes, Message, int]
+"""Times, IP identifications, bytes, message and the last capture that held it."""
 _Flow = tuple[int, Address, Address]
 
 
@@ -77,7 +80,8 @@ class SipCollector:
         self.messages: list[CapturedMessage] = []
         self.malformed = 0
         self._sights: dict[tuple[Address, Address, bytes], _Sight] = {}
-        self._seen: set[tuple[object, ...]] = set()
+        self._seen: dict[tuple[object, ...], int] = {}
+        """What tells a message from others, to the place of its last sight in `messages`."""
         self._rests: dict[_Flow, bytes] = {}
 
     def datagram(
@@ -159,13 +163,13 @@ class SipCollector:
         sight_key = (source, destination, data)
         sight = self._sights.get(sight_key)
         if sight is not None:
-            times, ids, data, message = sight
+            times, ids, data, message, last = sight
             # All sights, not the last: another file may show a packet again after its retransmissions.
             copy = (ip_id != 0 and ip_id in ids) or any(abs(time - seen) < COPY_WINDOW_S for seen in times)
-            retransmission = not copy
+            retransmission = not copy and (capture == last or any(abs(time - seen) <= REPEAT_LIMIT_S for seen in times))
             if ip_id and ip_id not in ids:
                 ids = (*ids[1 - MAX_REMEMBERED :], ip_id)
-            self._sights[sight_key] = ((*times[1 - MAX_REMEMBERED :], time), ids, data, message)
+            self._sights[sight_key] = ((*times[1 - MAX_REMEMBERED :], time), ids, data, message, capture)
         else:
             scanned = scanned or scan(data)
             try:
@@ -175,13 +179,17 @@ class SipCollector:
                 return
             message.read_tags()  # while its bytes are near: dialogs ask for them when all has been collected
             copy = False
-            retransmission = scanned is not None and self._seen_before(source, destination, scanned, message)
-            self._sights[sight_key] = ((time,), (ip_id,) if ip_id else (), data, message)
+            retransmission = scanned is not None and self._seen_before(
+                capture, time, source, destination, scanned, message
+            )
+            self._sights[sight_key] = ((time,), (ip_id,) if ip_id else (), data, message, capture)
         self.messages.append(
             CapturedMessage(capture, packet, time, source, destination, transport, data, message, retransmission, copy)
         )
 
-    def _seen_before(self, source: Address, destination: Address, scanned: Scan, message: Message) -> bool:
+    def _seen_before(
+        self, capture: int, time: float, source: Address, destination: Address, scanned: Scan, message: Message
+    ) -> bool:
         """Whether other bytes were already this message: the same request, or the same final response, built anew.
 
         A provisional response that differs (another RSeq, SDP added) says something new, and so does a response without
@@ -201,10 +209,12 @@ class SipCollector:
             scanned.code,
             to_tag,
         )
-        if key in self._seen:
-            return True
-        self._seen.add(key)
-        return False
+        place = self._seen.get(key)
+        self._seen[key] = len(self.messages)
+        if place is None:
+            return False
+        last = self.messages[place]
+        return last.capture == capture or abs(time - last.time) <= REPEAT_LIMIT_S
 
 
 def _may_become_sip(rest: bytes) -> bool:

@@ -97,6 +97,9 @@ class HopDialog:
     caller_addresses: frozenset[Address] = frozenset()
     """Where the caller sends from and listens, as far as its transactions, Via and Contact show."""
     callee_addresses: frozenset[Address] = frozenset()
+    conversation: int = 0
+    """Which use of the Call-ID, from 0: a later file may hold other calls with the same Call-IDs, branches and tags, as
+    tools make them that count from 1 whenever they start."""
 
     @property
     def first(self) -> float:

@@ -233,7 +233,7 @@ class MediaMap:
         """The first endpoint by RTCP address."""
         self._sides: dict[int, _Sides] = {}
         self._dialogs: dict[int, HopDialog] = {}
-        self._first_hop: dict[tuple[Address, str, bool], MediaEndpoint] = {}
+        self._first_hop: dict[tuple[Address, str, int, bool], MediaEndpoint] = {}
         for dialog in dialogs:
             self._dialogs[dialog.id] = dialog
             sides = self._sides[dialog.id] = _Sides()
@@ -249,7 +249,7 @@ class MediaMap:
         if known and known[-1][:4] == endpoint[:4] and known[-1][5:] == endpoint[5:]:  # said again
             return
         known.append(endpoint)
-        key = (endpoint.address, self._dialogs[endpoint.dialog].call_id, endpoint.of_caller)
+        key = self._hop_key(endpoint)
         first = self._first_hop.setdefault(key, endpoint)
         if endpoint.dialog < first.dialog:
             self._first_hop[key] = endpoint
@@ -278,7 +278,12 @@ class MediaMap:
             chosen = known[after]
         if chosen is None:
             return None
-        return self._first_hop[(chosen.address, self._dialogs[chosen.dialog].call_id, chosen.of_caller)]
+        return self._first_hop[self._hop_key(chosen)]
+
+    def _hop_key(self, endpoint: MediaEndpoint) -> tuple[Address, str, int, bool]:
+        """What the endpoints of one side have in common on all hops."""
+        dialog = self._dialogs[endpoint.dialog]
+        return endpoint.address, dialog.call_id, dialog.conversation, endpoint.of_caller
 
     def _is_over(self, endpoint: MediaEndpoint, now: float) -> bool:
         dialog = self._dialogs[endpoint.dialog]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sipreplay.analysis.announced import Announcements, CodecTables
+from sipreplay.analysis.announced import Announcements, CodecTables, Place
 from sipreplay.analysis.copies import CopyFilter
 from sipreplay.analysis.found_stream import Candidate, FoundStream, without_twins
 from sipreplay.analysis.model import Address
@@ -36,6 +36,8 @@ MAX_EVENTS = 4096
 """Telephone events that are remembered for one stream."""
 RESTART_NS = 200_000_000
 """A pause after which a stream that jumps, at an address that another call took over, is that call's."""
+SEAM_NS = 5_000_000_000
+"""A stream goes on in another file if it pauses no longer between them: files of a rotated capture follow at once."""
 _SMALL_STEP = 64
 _EVENT_BY_HABIT = 101
 """Without SDP, four bytes of this payload type are taken for a telephone event: nearly everyone uses it so."""
@@ -60,13 +62,16 @@ class StreamBook:
         self._rows: list[Candidate | None] = []
         self._free: list[int] = []
         self._created = 0
-        self._earlier: dict[tuple[Address, Address, int], int] = {}
-        """(source, destination, SSRC) of earlier captures to row, to go on where a rotated file ended."""
+        self._earlier: dict[tuple[Address, Address, int], list[int]] = {}
+        """(source, destination, SSRC) of earlier captures to rows, to go on where a rotated file ended."""
         self._at: dict[tuple[str, int], list[int]] = {}
         """Rows by media address."""
         self._last_type: Int = np.zeros(0, np.int64)
         self._codecs: Int = np.zeros(0, np.int64)
         self._last_packet: Int = np.zeros(0, np.int64)
+        self._last_timestamp: Int = np.zeros(0, np.int64)
+        self._seams: dict[int, Place] = {}
+        """Rows of earlier files that go on in the batch at hand, with the place of their last packet there."""
         self._type_sets: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._several: set[int] = set()
         """Rows whose codecs changed on the way."""
@@ -74,9 +79,11 @@ class StreamBook:
 
     def open_capture(self, capture: int, pairs: Pairs) -> None:
         """The packets that follow are of this capture file; `pairs` is its table of IPv6 addresses."""
+        self._earlier.clear()
         for row, candidate in enumerate(self._rows):
             if candidate is not None:
-                self._earlier[(candidate.source, candidate.destination, candidate.ssrc)] = row
+                same = candidate.source, candidate.destination, candidate.ssrc
+                self._earlier.setdefault(same, []).append(row)
         self._capture, self._pairs = capture, pairs
         self._table = StreamTable()
         self._copy_filter = CopyFilter()
@@ -85,7 +92,8 @@ class StreamBook:
         """Count packets. Signalling of the same batch comes first, so that its SDP is known."""
 
         def create(high: int, low: int, index: int) -> int:
-            return self._create(high, low, int(rtp.time_ns[index]))
+            place = int(rtp.time_ns[index]), int(rtp.sequence[index]), int(rtp.timestamp[index])
+            return self._create(high, low, *place)
 
         self.cut += rtp.cut
         rows = self._table.ids(rtp.addresses, rtp.ports_ssrc, create)
@@ -103,22 +111,41 @@ class StreamBook:
             rows, order = rows[keep], order[keep]
         if len(rows):
             self._count(rows, order, rtp)
+        self._seams.clear()
 
-    def _create(self, high: int, low: int, time_ns: int) -> int:
+    def _create(self, high: int, low: int, time_ns: int, sequence: int, timestamp: int) -> int:
         """A row for a key that was not seen in this capture."""
         source, destination = self._pairs.addresses(high)
         ports, ssrc = low >> 32, low & 0xFFFFFFFF
         sender = Address(host_text(source), ports >> 16)
         receiver = Address(host_text(destination), ports & 0xFFFF)
-        row = self._earlier.get((sender, receiver, ssrc), -1)
-        known = self._rows[row] if row >= 0 else None
-        if known is not None and known.ssrc == ssrc and time_ns > self._quality.last_ns[row]:
+        row = self._going_on((sender, receiver, ssrc), time_ns, sequence, timestamp)
+        if row >= 0:
+            known = self._row(row)
+            self._seams[row] = known.capture, int(self._last_packet[row])
             known.capture, known.key = self._capture, (high, low)
             return row
         self._created += 1
         if self._created % SWEEP_EVERY == 0:
             self._sweep(time_ns)
         return self._add_row(Candidate(sender, receiver, ssrc, self._capture, (high, low)))
+
+    def _going_on(self, same: tuple[Address, Address, int], time_ns: int, sequence: int, timestamp: int) -> int:
+        """The row of an earlier file that goes on with this packet, or -1: tools that play recorded media use one SSRC
+        for ever, so that a file recorded an hour later has streams of its own."""
+        state: Any = self._quality
+        for row in sorted(self._earlier.get(same, ()), key=lambda row: -int(state.last_ns[row])):
+            candidate = self._rows[row]
+            if candidate is None or (candidate.source, candidate.destination, candidate.ssrc) != same:
+                continue  # given to another flow since
+            pause = time_ns - int(state.last_ns[row])
+            if pause <= 0:
+                continue
+            step = (sequence - int(state._stop_sequence[row])) & 0xFFFF
+            ahead = (timestamp - int(self._last_timestamp[row])) & 0xFFFFFFFF
+            follows = 0 < step <= _SMALL_STEP and ahead < 1 << 31
+            return row if pause <= SEAM_NS or follows else -1
+        return -1
 
     def _add_row(self, candidate: Candidate) -> int:
         if self._free:
@@ -133,7 +160,7 @@ class StreamBook:
             self._rows.append(candidate)
             self._quality.grow(row + 1)
         if row >= len(self._codecs):
-            for name, value in (("_codecs", 0), ("_last_type", -1), ("_last_packet", 0)):
+            for name, value in (("_codecs", 0), ("_last_type", -1), ("_last_packet", 0), ("_last_timestamp", 0)):
                 old = getattr(self, name)
                 new = np.full(max(256, 2 * len(old)), value, np.int64)
                 new[: len(old)] = old
@@ -222,6 +249,7 @@ class StreamBook:
         self._quality.update(rows, sequence, timestamp, time_ns, second >> 7, kind, clock)
         last = np.append(rows[1:] != rows[:-1], True)
         self._last_packet[rows[last]] = packets[last]
+        self._last_timestamp[rows[last]] = timestamp[last]
         self._note_types(rows, kind)
         by_habit = (kind == _EVENT_BY_HABIT) & (numbers == 0) & (rtp.length[order] == 16)
         for at in np.flatnonzero(self.tables.event[numbers, kind] | by_habit).tolist():
@@ -244,9 +272,12 @@ class StreamBook:
         moved = False
         for at in jumps.tolist():
             row = int(rows[at])
-            previous = int(rtp.packet[order[at - 1]]) if at and rows[at - 1] == row else int(self._last_packet[row])
-            if self._taken_over(self._row(row), previous, int(rtp.packet[order[at]])):
-                old_one = self._row(row)
+            if at and rows[at - 1] == row:
+                previous = self._capture, int(rtp.packet[order[at - 1]])
+            else:
+                previous = self._seams.get(row) or (self._capture, int(self._last_packet[row]))
+            old_one = self._row(row)
+            if self._taken_over(old_one, previous, int(rtp.packet[order[at]])):
                 fresh = self._add_row(
                     Candidate(old_one.source, old_one.destination, old_one.ssrc, self._capture, old_one.key)
                 )
@@ -260,9 +291,9 @@ class StreamBook:
         again = np.argsort(rows, kind="stable")
         return rows[again], order[again]
 
-    def _taken_over(self, candidate: Candidate, before: int, after: int) -> bool:
-        """Whether another call announced one of the addresses between two packets of this capture."""
-        window = (self._capture, before), (self._capture, after)
+    def _taken_over(self, candidate: Candidate, before: Place, after: int) -> bool:
+        """Whether another call announced one of the addresses between two packets."""
+        window = before, (self._capture, after)
         addresses = candidate.source, candidate.destination
         return any(self.announced.new_call_between(address, *window) for address in addresses)
 
@@ -326,7 +357,9 @@ class StreamBook:
         return stream
 
     def _codec(self, row: int, candidate: Candidate) -> str:
-        numbers = [number for _, number in candidate.codecs] or [0]
+        # What a later file announces for the same address names other media.
+        held = [number for place, number in candidate.codecs if place[0] <= candidate.capture]
+        numbers = held or [number for _, number in candidate.codecs] or [0]
         for kind in candidate.payload_types:
             for number in reversed(numbers):
                 name = self.tables.name(number, kind)

@@ -19,6 +19,8 @@ StreamKey = tuple[tuple[str, int], tuple[str, int], int]
 """(source, destination, SSRC); endpoints are (numeric host, port), such as analysis.model.Address."""
 
 COPY_WINDOW_NS = 50_000_000
+TWIN_WINDOW_S = 2.0
+"""The same RTP bytes in two files about this time apart are one packet that both saw; clocks may differ a little."""
 _REMEMBERED = 64
 
 
@@ -69,11 +71,30 @@ def each_media_packet(paths: Sequence[Path | str], wanted: Collection[StreamKey]
 def media_packets(
     paths: Sequence[Path | str], wanted: Collection[StreamKey]
 ) -> dict[StreamKey, list[tuple[float, bytes]]]:
-    """The packets of the wanted streams, (seconds since the epoch, RTP packet), in order; see each_media_packet."""
-    found: dict[StreamKey, list[tuple[float, bytes]]] = {key: [] for key in wanted}
+    """The packets of the wanted streams, (seconds since the epoch, RTP packet), in order; see each_media_packet.
+
+    What several files saw at the same time is there once.
+    """
+    found: dict[StreamKey, dict[int, list[tuple[float, bytes]]]] = {key: {} for key in wanted}
     for packet in each_media_packet(paths, wanted):
-        found[packet.key].append((packet.time, packet.data))
-    return found
+        found[packet.key].setdefault(packet.capture, []).append((packet.time, packet.data))
+    return {key: _seen_once(list(sights.values())) for key, sights in found.items()}
+
+
+def _seen_once(sights: list[list[tuple[float, bytes]]]) -> list[tuple[float, bytes]]:
+    """What several files hold of one key, without what a file that holds more of it holds too."""
+    if len(sights) < 2:
+        return sights[0] if sights else []
+    kept: list[tuple[float, bytes]] = []
+    seen: set[tuple[int, bytes]] = set()
+    """What is kept, with its time in windows."""
+    for sight in sorted(sights, key=lambda packets: -len(packets)):
+        placed = [(int(time // TWIN_WINDOW_S), time, data) for time, data in sight]
+        new = [item for item in placed if not any((item[0] + near, item[2]) in seen for near in (-1, 0, 1))]
+        seen.update((window, data) for window, _, data in new)
+        kept += [(time, data) for _, time, data in new]
+    kept.sort(key=lambda packet: packet[0])
+    return kept
 
 
 def _columns(key: StreamKey, pairs: Pairs) -> tuple[int, int]:

@@ -95,7 +95,7 @@ class Unit:
 
 def make_units(analysis: Analysis, chosen: list[HopDialog]) -> tuple[list[Unit], list[LeftOut]]:
     """Units of the chosen dialogs in order of their first message, and what could not be one."""
-    groups: dict[tuple[str, frozenset[object]], list[HopDialog]] = {}
+    groups: dict[tuple[str, int, frozenset[object]], list[HopDialog]] = {}
     left_out = []
     for dialog in chosen:
         if dialog.caller == dialog.callee:
@@ -105,7 +105,8 @@ def make_units(analysis: Analysis, chosen: list[HopDialog]) -> tuple[list[Unit],
             why = f"the other side of a NAT: the same messages as dialog {dialog.alias_of}"
             left_out.append(LeftOut(f"dialog {dialog.id}", why))
             continue
-        groups.setdefault((dialog.call_id, frozenset((dialog.caller, dialog.callee))), []).append(dialog)
+        pair = frozenset((dialog.caller, dialog.callee))
+        groups.setdefault((dialog.call_id, dialog.conversation, pair), []).append(dialog)
     end = max((c.last for c in analysis.captures if c.last is not None), default=0.0)
     units = []
     for dialogs in groups.values():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -240,3 +242,47 @@ def test_sip_on_any_port_among_other_text(write):
     analysis = analyse([write(packets)])
     assert [m.source.port for m in analysis.messages] == [33333]
     assert analysis.malformed == 0
+
+
+def figures(analysis):
+    """Numbers of calls, dialogs and streams."""
+    return len(analysis.calls), len(analysis.dialogs), len(analysis.streams)
+
+
+def test_the_same_file_twice_changes_nothing_but_copies(write):
+    path = write(call())
+    once, twice = analyse([path]), analyse([path, path])
+    assert figures(twice) == figures(once) == (1, 1, 2)
+    assert [m.copy for m in twice.messages] == [False] * 6 + [True] * 6
+    assert [(s.packets, s.lost, s.duplicates) for s in twice.streams] == [(50, 0, 0)] * 2
+    assert [d.state for d in twice.dialogs] == ["completed"]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_conversation_recorded_anew_with_the_same_identifiers_is_another(write, reverse):
+    first = write(call(), "1.pcap")
+    second = write([(time + 3600, packet[:4] + b"\7\7" + packet[6:]) for time, packet in call(30)], "2.pcap")
+    alone = analyse([first])
+    both = analyse([second, first] if reverse else [first, second])
+    assert figures(both) == (2, 2, 4)
+    assert [s.dialog for s in both.streams] == [1, 1, 2, 2]
+    assert not any(m.copy or m.retransmission for m in both.messages)
+    assert [d.conversation for d in both.dialogs] == [0, 1]
+    assert [(d.state, d.setup_ms) for d in both.dialogs] == [(d.state, d.setup_ms) for d in alone.dialogs] * 2
+
+
+def test_repeats_across_rotated_files_are_retransmissions(write):
+    first = write([(0.0, there(INVITE))], "1.pcap")
+    second = write([(0.5, udp(INVITE, CALLER, CALLEE, (5060, 5060), ident=9)), (1.0, back(OK))], "2.pcap")
+    analysis = analyse([first, second])
+    assert [m.retransmission for m in analysis.messages] == [False, True, False]
+    assert figures(analysis) == (1, 1, 0)
+
+
+def test_the_captures_that_come_with_the_project_together_hold_what_they_hold_alone():
+    paths = sorted((Path(__file__).parents[2] / "captures").glob("*.pcap"))
+    alone = [figures(analyse([path])) for path in paths]
+    assert len(alone) == 5
+    together = analyse(paths)
+    assert figures(together) == tuple(map(sum, zip(*alone, strict=True)))
+    assert all(stream.dialog is not None for stream in together.streams)

@@ -45,7 +45,8 @@ def streams(tmp_path):
         for address in announced:
             book.announced.announce((0, 0), *address, EVENT, "call")
         for packet, call in calls:
-            book.announced.announce((0, packet), *RECEIVER, EVENT, call)
+            place = packet if isinstance(packet, tuple) else (0, packet)
+            book.announced.announce(place, *RECEIVER, EVENT, call)
         for number, part in enumerate((packets, *further)):
             read(book, tmp_path / f"{number}.pcap", number, sorted(part, key=lambda item: item[0]))
         run.book = book
@@ -220,3 +221,33 @@ def test_figures_do_not_depend_on_how_the_file_was_cut(tmp_path, monkeypatch):
         assert one.packets == other.packets
         assert one.mean_jitter_ms == pytest.approx(other.mean_jitter_ms, rel=1e-9)
         assert one.max_jitter_ms == pytest.approx(other.max_jitter_ms, rel=1e-9)
+
+
+def test_a_later_file_has_streams_of_its_own(streams):
+    first, second = streams(talk(60), talk(60, start=3600))
+    assert [each.quality.packets for each in (first, second)] == [60, 60]
+    assert [each.quality.lost for each in (first, second)] == [0, 0]
+    assert first.quality.max_delta_ms < 21 > second.quality.max_delta_ms
+    first, second = streams(talk(60), talk(60, start=3600, payload_type=8))
+    assert [each.codec for each in (first, second)] == ["PCMU", "PCMA"]
+
+
+def test_a_stream_that_paused_between_files_goes_on_by_its_numbers(streams):
+    (found,) = streams(talk(60), talk(60, first=60, start=3600))
+    assert (found.quality.packets, found.quality.lost) == (120, 0)
+
+
+def test_another_call_in_the_next_file_is_another_stream(streams):
+    parts = talk(40), [(BEGAN + 2, udp(b"the INVITE of call two")), *talk(40, start=3)]
+    (found,) = streams(*parts)
+    assert found.quality.packets == 80
+    first, second = streams(*parts, calls=[(0, "one"), ((1, 1), "two")])
+    assert (first.quality.packets, second.quality.packets) == (40, 40)
+
+
+def test_the_files_of_two_rotated_captures_count_once_in_any_order(streams):
+    packets = talk(90)
+    ours, theirs = (packets[:30], packets[30:]), (packets[:60], packets[60:])
+    for order in ((*ours, *theirs), (ours[0], theirs[0], ours[1], theirs[1])):
+        (found,) = streams(*order)
+        assert (found.quality.packets, found.quality.lost) == (90, 0)

@@ -41,3 +41,19 @@ def test_several_captures(tmp_path):
         (tmp_path / name).write_bytes(pcap([ethernet(udp(rtp(ord(name), 160), ports=(4000, 4002)))]))
     packets = list(each_media_packet([tmp_path / "a", tmp_path / "b"], [(A, B, 0xABCD)]))
     assert [(packet.capture, packet.packet) for packet in packets] == [(0, 1), (1, 1)]
+
+
+def test_what_two_files_saw_is_there_once_and_what_a_later_file_plays_again_is_there_again(tmp_path):
+    def write(name, indices, start):
+        with PcapWriter(tmp_path / name) as writer:
+            for index in indices:
+                writer.udp(start + index * 0.02, A, B, rtp(index, index * 160, 1))
+        return tmp_path / name
+
+    part, whole, later = write("a", range(8), 100.001), write("b", range(10), 100), write("c", range(10), 3700)
+    for paths in ([part, whole], [whole, part], [whole, whole]):
+        found = media_packets(paths, {(A, B, 1)})[(A, B, 1)]
+        assert [data for _, data in found] == [rtp(index, index * 160, 1) for index in range(10)]
+        assert [round(time, 3) for time, _ in found] == [round(100 + index * 0.02, 3) for index in range(10)]
+    found = media_packets([whole, later], {(A, B, 1)})[(A, B, 1)]
+    assert [round(time) for time, _ in found] == [100] * 10 + [3700] * 10
