@@ -165,6 +165,7 @@ class Problem(NamedTuple):
     """Something in a capture that could not be used."""
 
     packet: int
+    """Its number in the file, from 1; 0 where the problem is the file's as a whole."""
     what: str
 
 

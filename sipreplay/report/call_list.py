@@ -278,7 +278,8 @@ def capture_lines(analysis: Analysis) -> list[Line]:
             [(printable(capture.path), "bold"), (f"  {kind}, {plural(capture.packets, 'packet')}{span}", "dim")]
         )
         for problem in capture.problems[:MAX_PROBLEMS]:
-            lines.append([(f"  packet {problem.packet}: {printable(problem.what)}", "warn")])
+            place = f"packet {problem.packet}" if problem.packet else "file"
+            lines.append([(f"  {place}: {printable(problem.what)}", "warn")])
         if len(capture.problems) > MAX_PROBLEMS:
             lines.append([(f"  and {plural(len(capture.problems) - MAX_PROBLEMS, 'more problem')}", "warn")])
     if len(analysis.captures) > MAX_FILES:

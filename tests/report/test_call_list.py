@@ -41,10 +41,12 @@ def test_a_huge_capture_is_capped_with_a_note(analysis: Analysis) -> None:
 
 
 def test_what_could_not_be_read_is_told(analysis: Analysis) -> None:
-    analysis.captures[0].problems = [Problem(7, "cut in the middle of a packet")]
+    analysis.captures[0].problems = [Problem(7, "cut in the middle of a packet"), Problem(0, "holds no packets")]
     analysis.malformed = 2
     text = plain_text(inspect_lines(analysis, 160))
     assert "packet 7: cut in the middle of a packet" in text
+    assert "file: holds no packets" in text
+    assert "packet 0" not in text
     assert "2 malformed" in text
     assert "1,260 packets" in text
 
