@@ -32,10 +32,13 @@ def answering(
     sock.settimeout(0.05)
 
     def serve() -> None:
-        while not over.is_set():
+        while True:
             try:
                 data, peer = sock.recvfrom(65536)
             except TimeoutError:
+                # What was sent before the end still waits in the socket, and counts.
+                if over.is_set():
+                    return
                 continue
             if seen is not None:
                 seen(data.partition(b" ")[0])
