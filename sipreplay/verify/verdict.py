@@ -14,6 +14,8 @@ from sipreplay.stats.histogram import Histogram
 
 FEW_CALLS = 20
 """Below this many starts a 99th percentile is the worst call, and one hiccup of the machine would decide."""
+FEW_PACKETS = 1000
+"""The same for RTP packets: a hiccup holds up all that are due in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def generator_faults(observed: Observed, limits: Limits) -> list[str]:
         if wanted and observed.achieved_rate_cps < wanted * limits.rate_ratio:
             faults.append(f"the rate was not held: {observed.achieved_rate_cps:.1f} of {wanted:g} calls/s")
     media = observed.media_lateness
-    if media is not None and media.count:
+    if media is not None and media.count >= FEW_PACKETS:
         p99_ms = media.percentile(99) / 1000
         if p99_ms > limits.media_lateness_ms:
             faults.append(

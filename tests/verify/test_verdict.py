@@ -55,6 +55,13 @@ def test_late_rtp_makes_the_run_invalid() -> None:
     assert "RTP was sent late" in verdict.reasons[0]
 
 
+def test_one_hiccup_among_few_packets_does_not_decide() -> None:
+    lateness = Histogram()
+    lateness.record(100, 90)
+    lateness.record(40_000, 10)
+    assert judge(Observed(calls(), media_lateness=lateness), Limits()).exit_code == ExitCode.PASSED
+
+
 def test_silence_where_the_capture_has_media_fails_the_run() -> None:
     assert judge(Observed(calls(), calls_silent=3), Limits()).exit_code == ExitCode.FAILED
 
