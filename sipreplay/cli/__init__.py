@@ -18,6 +18,10 @@ from sipreplay.errors import ExitCode, SipReplayError
 COMMANDS = ("learn", "run", "inspect", "check", "plot", "sipp")
 
 
+class _ReaderGone(Exception):
+    """Who read our output (a pager, head) has gone."""
+
+
 class _Lazy(click.Group):
     """A group whose commands live in modules of their own."""
 
@@ -30,6 +34,13 @@ class _Lazy(click.Group):
         command = importlib.import_module(f"sipreplay.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # click would end with 1, which is a verdict here.
+            raise _ReaderGone from None
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -60,8 +71,8 @@ def run_command(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         click.echo("sipreplay: interrupted", err=True)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output (a pager, head) has gone: no failure, but Python would complain at exit.
+    except (BrokenPipeError, _ReaderGone):
+        # No failure, but Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.PASSED
     except OSError as error:

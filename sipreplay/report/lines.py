@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
@@ -70,9 +71,16 @@ def plain_text(lines: Iterable[Line]) -> str:
 
 
 def write_lines(lines: Iterable[Line], stream: TextIO) -> None:
-    """With colours if `stream` is a terminal, plainly otherwise. Lines are never wrapped."""
+    """With colours if `stream` is a terminal, plainly otherwise. Lines are never wrapped.
+
+    A reader that has gone (a pager, head) is no failure: what follows is written to nobody.
+    """
     if not stream.isatty():
-        stream.write(plain_text(lines))
+        try:
+            stream.write(plain_text(lines))
+            stream.flush()
+        except BrokenPipeError:
+            write_to_nobody(stream)
         return
     from rich.console import Console
     from rich.text import Text
@@ -80,6 +88,13 @@ def write_lines(lines: Iterable[Line], stream: TextIO) -> None:
     console = Console(file=stream, highlight=False)
     for line in lines:
         console.print(Text.assemble(*((text, STYLES[style]) for text, style in line)), soft_wrap=True)
+
+
+def write_to_nobody(stream: TextIO) -> None:
+    """Let a stream whose reader has gone end in /dev/null, so that nothing complains later."""
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, stream.fileno())
+    os.close(nobody)
 
 
 def width_of(stream: TextIO, piped: int = 120) -> int:

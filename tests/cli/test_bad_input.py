@@ -1,6 +1,9 @@
 """What a user meets who gives the wrong thing: a message that names it, the right exit code, never a traceback."""
 
+import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -223,3 +226,21 @@ def test_an_interrupted_reading_says_so(capsys: pytest.CaptureFixture[str], monk
     code, _, err = call(capsys, "inspect", GOOD)
     assert code == ExitCode.INTERRUPTED
     assert "interrupted" in err
+
+
+@pytest.mark.parametrize(
+    "words", [["inspect", GOOD, "--ladders"], ["inspect", GOOD, "--json", "-"], ["check", "nothing.xml"]]
+)
+def test_a_reader_that_has_gone_is_no_failure(words: list[object]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "sipreplay", *map(str, words)],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    os.close(writing)
+    assert "Exception" not in done.stderr
+    assert done.returncode == (ExitCode.INPUT if words[0] == "check" else ExitCode.PASSED)
