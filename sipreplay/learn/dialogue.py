@@ -13,6 +13,7 @@ from sipreplay.learn.draft import Draft, Step
 from sipreplay.learn.names import Names, Parties
 from sipreplay.learn.options import LearnOptions
 from sipreplay.learn.rewrite import Sending, rewrite
+from sipreplay.learn.routing import follow_contact
 from sipreplay.learn.text import BranchOf, Column, Live, MessageText, Piece, injectable
 from sipreplay.learn.unexpected import END, add_end, add_handler
 from sipreplay.learn.unit import CALLER, Event, Exchange, Unit
@@ -69,6 +70,8 @@ class _Builder:
     """Variables that hold RTCP ports, to their distance from the media port."""
     final_steps: dict[int, int] = field(default_factory=dict)
     """Exchange to the step that receives its final response."""
+    places: dict[int, int] = field(default_factory=dict)
+    """`id` of a captured message to the step that receives it, unless that is optional."""
 
     # ---- the walk
 
@@ -296,6 +299,7 @@ class _Builder:
         step = self.add(
             Step(Recv(request=method, comment=self.says(event)), delay_ms=delay, time=event.time, sdp=has_sdp(event))
         )
+        self.places[id(event.captured)] = step
         self.sent_last = False
         if method == "ACK":
             self.last_request = -1
@@ -369,6 +373,7 @@ class _Builder:
         message = event.captured.message
         element = Recv(response=str(event.status), comment=self.says(event))
         step = self.add(Step(element, delay_ms=delay, time=event.time, sdp=has_sdp(event)))
+        self.places[id(event.captured)] = step
         if 100 < event.status < 300 and message.to_tag and state.exchange.method in ("INVITE", "SUBSCRIBE", "REFER"):
             self.dialog_response = step
         if event.status in (401, 407) and (message.get("www-authenticate") or message.get("proxy-authenticate")):
@@ -388,6 +393,7 @@ class _Builder:
             hold = max(0.0, media_end - self.clock) * 1000
             draft.steps.append(Step(Pause(milliseconds=0, comment="the capture ends here"), delay_ms=hold))
         self.save_headers()
+        follow_contact(unit, self.names.side, draft, self.places)
         self.set_rtcp_ports()
         self.leave_main()
         draft.main_end = len(draft.steps)

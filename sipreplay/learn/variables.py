@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sipreplay.scenario.model import Action, AssignStr, Ereg, Lookup
+from sipreplay.scenario.model import Action, AssignStr, Ereg, Lookup, SetDest
 
 CALLEE = "callee"
 ROW = "row"
+CONTACT = "contact"
 
 
 def header_value(names: str, variable: str) -> Ereg:
@@ -44,6 +45,33 @@ def live_payload(variable: str, captured: int, codec: str) -> list[Action]:
         AssignStr(variable, str(captured)),
         Ereg(f"rtpmap:([0-9]+)[ \t]+{codec.replace('.', '[.]')}", ("_", variable)),
     ]
+
+
+def contact_address() -> list[Action]:
+    """Host and port of the live Contact, into two variables: the port 5060 if it has none, IPv6 without brackets.
+
+    First the whole value, then the URI out of its angle brackets (a quoted display name may hold brackets, too); a
+    value without them is the URI. An `ereg` that does not match leaves its variables as they are.
+    """
+    name = "[Cc][Oo][Nn][Tt][Aa][Cc][Tt]|[Mm]"
+    in_brackets = r'^("([^"\\]|\\.)*"|[^"<])*<([^>]*)>'
+    host = r"(\[([0-9A-Fa-f:.]+)\]|([^]:;>?/, []+))"
+    return [
+        header_value(name, CONTACT),
+        Ereg(in_brackets, ("_", "_", "_", CONTACT), search_in="var", variable=CONTACT),
+        AssignStr(f"{CONTACT}_port", "5060"),
+        Ereg(
+            f"^[Ss][Ii][Pp][Ss]?:([^@]*@)?{host}(:([0-9]+))?",
+            ("_", "_", "_", f"{CONTACT}_host", f"{CONTACT}_host", "_", f"{CONTACT}_port"),
+            search_in="var",
+            variable=CONTACT,
+        ),
+    ]
+
+
+def to_contact() -> SetDest:
+    """From here on the call's peer is the address that `contact_address` read."""
+    return SetDest(f"[${CONTACT}_host]", f"[${CONTACT}_port]", "[transport]")
 
 
 def rtcp_port(variable: str, offset: int) -> list[Action]:

@@ -58,7 +58,7 @@ request_route {{
         exit;
     }}
     {request_auth}
-    if (is_method("INVITE|SUBSCRIBE")) {{ record_route(); }}
+    {record_route}
     {routes}
     if (!lookup("location")) {{ sl_send_reply("404", "Not Found"); exit; }}
     if (!t_relay()) {{ sl_reply_error(); }}
@@ -83,11 +83,13 @@ def kamailio(
     challenge_invite: bool = True,
     routes: dict[str, str] | None = None,
     tcp: bool = False,
+    record_route: bool = True,
 ) -> Program:
     """Start it on ip:port and wait until it listens.
 
     With `password`, every user's password is that one: REGISTER is challenged with 401, other new requests with 407.
-    `routes` sends users to a fixed "host:port" instead of to their registered contact.
+    `routes` sends users to a fixed "host:port" instead of to their registered contact. Without `record_route` it takes
+    no part in a dialog: requests inside one must go past it, and get 404 from it.
     """
     realm = realm or ip
     fill = {"realm": realm, "password": password}
@@ -102,6 +104,7 @@ def kamailio(
         register_auth=CHALLENGE.format(kind="www", **fill) if password and challenge_register else "",
         request_auth=CHALLENGE.format(kind="proxy", **fill) if password and challenge_invite else "",
         routes=fixed,
+        record_route='if (is_method("INVITE|SUBSCRIBE")) { record_route(); }' if record_route else "",
     )
     run_dir = log_dir / "kamailio"
     run_dir.mkdir(parents=True, exist_ok=True)

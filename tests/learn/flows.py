@@ -177,3 +177,24 @@ def all_keywords(scenario: Scenario) -> set[str]:
         if isinstance(element, Send):
             found += keywords_in(compile_text(element.text, message=True))
     return {keyword.name for keyword in found}
+
+
+PROXY = ("192.0.2.33", 5060)
+
+
+def past_proxy(talk: Talk) -> Talk:
+    """The same call through a proxy that records no route: all but the INVITE goes past it. Both hops are seen."""
+    packets = []
+    for at, mine, theirs, data in talk.packets:
+        opens = b"\r\nCSeq: 1 INVITE\r\n" in data
+        if not opens:
+            packets.append((at, mine, theirs, data))
+            continue
+        top = f"\r\nVia: SIP/2.0/UDP {PROXY[0]}:{PROXY[1]};branch=z9hG4bK-p-{talk.call_id}\r\nVia:".encode()
+        lower = data.replace(b"\r\nVia:", top, 1)
+        first, second = ((mine, PROXY, data), (PROXY, theirs, lower))
+        if mine == BOB:
+            first, second = (mine, PROXY, lower), (PROXY, theirs, data)
+        packets += [(at, *first), (at + 0.001, *second)]
+    talk.packets[:] = packets
+    return talk
