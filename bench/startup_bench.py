@@ -30,7 +30,7 @@ def main() -> None:
         times.append(time.perf_counter() - began)
     print(f"--help: {statistics.median(times):.3f} s (median of {len(times)})")
     listening = [listen_seconds() for _ in range(5)]
-    print(f"engine process listens after {statistics.median(listening):.3f} s (median of {len(listening)}; wanted: 0.7)")
+    print(f"engine listens after {statistics.median(listening):.3f} s (median of {len(listening)}; wanted: 0.7)")
 
 
 def listen_seconds() -> float:

@@ -89,7 +89,7 @@ class CallStatistics:
     """Microseconds."""
     call_length_bins: Repartition | None = None
     generating_s: float = 0.0
-    """From the engine's start to the last call that was started or was due at the limit (the longest of merged ones)."""
+    """From the engine's start to the last call that was started or was due at the limit (merged: the longest)."""
     start_lateness: Histogram = field(default_factory=Histogram)
     """Microseconds between the time a call was due and the time it started."""
     loop_lateness: Histogram = field(default_factory=Histogram)
