@@ -36,6 +36,9 @@ from sipreplay.cli.types import Duration, Setting, Target
 @click.option("--max-hold", type=Duration(), help="Longest pause.")
 @click.option("--max-lateness", type=float, default=50.0, show_default=True, metavar="MS", help="Call starts, 99 %.")
 @click.option("--max-media-lateness", type=float, default=20.0, show_default=True, metavar="MS", help="RTP sent, 99 %.")
+@click.option(
+    "--allow-net", multiple=True, metavar="CIDR", help="Network that setdest may send to, besides loopback and target."
+)
 @click.option("--allow-exec", is_flag=True, help="Let scenarios run shell commands (exec command).")
 @click.option("--dry-run", is_flag=True, help="Print what would be played, and from where; send nothing.")
 def command(
@@ -60,6 +63,7 @@ def command(
     max_hold: float | None,
     max_lateness: float,
     max_media_lateness: float,
+    allow_net: tuple[str, ...],
     allow_exec: bool,
     dry_run: bool,
 ) -> int:
@@ -103,6 +107,7 @@ def command(
         force=force,
         limits=Limits(max_lateness, max_media_lateness),
         allow_exec=allow_exec,
+        allow_net=list(allow_net),
         command="sipreplay " + " ".join(sys.argv[1:]),
     )
     plan = make_plan(options)

@@ -237,7 +237,9 @@ def _set_destination(engine: Engine, call: Call, operation: Operation, now: floa
             raise CallFailed("", f"setdest: {host!r} is not an address") from None
         address = ipaddress.ip_address(engine.endpoint.remote_ip)
     if not may_reach(engine.allowed, address):
-        raise CallFailed("", f"setdest to {address}: outside of the allowed networks (allow it with --allow-net)")
+        raise CallFailed(
+            "", f"setdest to {address}: a network that the run may not send to; allow it with --allow-net {address}"
+        )
     if transport == "UDP":
         call.address = (str(address), port)
     elif call.address != (str(address), port):

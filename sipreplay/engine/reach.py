@@ -10,6 +10,8 @@ import ipaddress
 
 from sipreplay.errors import UsageError
 
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Host = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -20,7 +22,7 @@ def allowed_networks(texts: list[str], remote_ip: str) -> list[Network]:
     Raises UsageError for a text that is no network.
     """
     networks: list[Network] = []
-    for text in texts or ["127.0.0.0/8", "::1/128"]:
+    for text in texts or LOOPBACK:
         try:
             networks.append(ipaddress.ip_network(text, strict=False))
         except ValueError:

@@ -33,6 +33,7 @@ def follow_contact(unit: Unit, side: str, draft: Draft, places: dict[int, int]) 
     target = events[turn].captured.destination
     giver = next((n for n in range(turn - 1, -1, -1) if _tells(events[n], side, target.host, target.port)), -1)
     if giver < 0:
+        draft.notes.append("in-dialog messages went where no Contact says; they go where the first request went")
         return
     last_home = max((n for n in own if n < turn), default=-1)
     received = range(max(giver, last_home), turn)

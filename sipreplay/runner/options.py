@@ -36,6 +36,8 @@ class RunOptions:
     force: bool = False
     limits: Limits = field(default_factory=Limits)
     allow_exec: bool = False
+    allow_net: list[str] = field(default_factory=list)
+    """Networks that `setdest` may send to besides loopback and the target."""
     command: str = ""
     """The command line, for the report."""
     grace_s: float = 64.0

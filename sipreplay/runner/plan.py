@@ -13,6 +13,7 @@ from pathlib import Path
 from sipreplay.bundle.folder import read_bundle
 from sipreplay.bundle.model import BundleScenario
 from sipreplay.engine.config import EngineConfig
+from sipreplay.engine.reach import LOOPBACK, allowed_networks
 from sipreplay.errors import ScenarioError, UsageError
 from sipreplay.runner.options import RunOptions
 from sipreplay.scenario.reader import read_scenario
@@ -88,6 +89,7 @@ def _check(options: RunOptions) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name} {value}: wants 1 or more")
+    allowed_networks(options.allow_net, "")
     if options.time_scale <= 0:
         raise UsageError(f"--time-scale {options.time_scale:g}: wants a factor above 0")
 
@@ -175,6 +177,8 @@ def _common(config: EngineConfig, options: RunOptions) -> None:
     config.advertise_ip = options.advertise_ip
     config.local_port = options.local_port
     config.allow_exec = options.allow_exec
+    if options.allow_net:
+        config.allow_net = [*LOOPBACK, *options.allow_net]
     if options.auth:
         config.auth_user, config.auth_password = options.auth
     if options.target is not None:

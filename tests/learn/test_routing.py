@@ -78,7 +78,9 @@ def test_a_contact_that_nobody_used_turns_nothing(tmp_path: Path) -> None:
         (at, mine, theirs, data.replace(f"Contact: <sip:bob@{BOB[0]}:".encode(), b"Contact: <sip:bob@10.9.9.9:"))
         for at, mine, theirs, data in talk.packets
     ]
-    assert turns(learned(tmp_path, [talk]).scenario("invite-bye-uac")) == []
+    made = learned(tmp_path, [talk])
+    assert turns(made.scenario("invite-bye-uac")) == []
+    assert any("no Contact says" in line for line in made.report.generalised)
 
 
 def test_messages_that_went_several_ways_turn_nothing_and_say_so(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from sipreplay.bundle.folder import write_bundle
 from sipreplay.bundle.model import Bundle, BundleScenario, CapturedCall
+from sipreplay.engine.reach import allowed_networks, may_reach
 from sipreplay.errors import ScenarioError, UsageError
 from sipreplay.runner.options import RunOptions
 from sipreplay.runner.plan import deal, make_plan
@@ -123,3 +125,16 @@ def test_a_scenario_with_a_fault_is_named_with_its_line(tmp_path: Path) -> None:
 def test_wrong_numbers_are_refused_by_name(folder: Path, change: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         make_plan(RunOptions([folder], **change))  # type: ignore[arg-type]
+
+
+def test_networks_are_allowed_besides_loopback_on_both_sides(folder: Path) -> None:
+    plan = make_plan(RunOptions([folder], allow_net=["198.51.100.0/24", "2001:db8::1"]))
+    for pair in plan.pairs:
+        for side in (pair.uac, pair.uas):
+            assert side is not None
+            networks = allowed_networks(side.config.allow_net, "")
+            reached = [may_reach(networks, ip_address(host)) for host in ("127.0.0.9", "198.51.100.7", "2001:db8::1")]
+            assert reached == [True, True, True]
+            assert not may_reach(networks, ip_address("198.51.101.7"))
+    with pytest.raises(UsageError, match=r"--allow-net 198\.51\.100\.0/33"):
+        make_plan(RunOptions([folder], allow_net=["198.51.100.0/33"]))
