@@ -279,20 +279,19 @@ def _finish(hop: _Hop, places: dict[int, int], conversation: int) -> HopDialog:
     return dialog
 
 
-def _link(pairs: list[tuple[_Hop, HopDialog]]) -> None:
+def _link(pairs: list[tuple[HopDialog, HopDialog | None]]) -> None:
     """Number the dialogs in order of first message and tell each its upstream and its NAT alias."""
-    pairs.sort(key=lambda pair: (pair[1].first, pair[1].messages[0].capture, pair[1].messages[0].packet))
-    by_hop = {id(hop): dialog for hop, dialog in pairs}
+    pairs.sort(key=lambda pair: (pair[0].first, pair[0].messages[0].capture, pair[0].messages[0].packet))
     openings: dict[tuple[str, int, bytes], HopDialog] = {}
-    for number, (_, dialog) in enumerate(pairs, 1):
+    for number, (dialog, _) in enumerate(pairs, 1):
         dialog.id = number
         opening = dialog.messages[0]
         known = openings.setdefault((dialog.call_id, dialog.conversation, opening.data), dialog)
         if known is not dialog and opening.message.branch:
             dialog.alias_of = known.id
-    for hop, dialog in pairs:
-        if hop.upstream is not None:
-            dialog.upstream = by_hop[id(hop.upstream)].id
+    for dialog, upstream in pairs:
+        if upstream is not None:
+            dialog.upstream = upstream.id
 
 
 _time = attrgetter("time")
@@ -319,8 +318,8 @@ def _conversations(group: list[CapturedMessage]) -> list[list[CapturedMessage]]:
     return found
 
 
-def _dialogs_of(group: list[CapturedMessage], conversation: int) -> list[tuple[_Hop, HopDialog]]:
-    """The hop-dialogs of one conversation."""
+def _dialogs_of(group: list[CapturedMessage], conversation: int) -> list[tuple[HopDialog, HopDialog | None]]:
+    """The hop-dialogs of one conversation, each with its upstream."""
     exchanges = group_exchanges(group)
     if not in_order(exchanges):
         group = causal_order(group)
@@ -331,23 +330,29 @@ def _dialogs_of(group: list[CapturedMessage], conversation: int) -> list[tuple[_
     if len(builder.hops) > 1:
         _chain(builder.hops)
     places = {id(captured): number for number, captured in enumerate(group)}
-    return [(hop, _finish(hop, places, conversation)) for hop in builder.hops]
+    dialogs = {id(hop): _finish(hop, places, conversation) for hop in builder.hops}
+    for captured in group:
+        captured.message.forget()
+    return [(dialogs[id(hop)], dialogs[id(hop.upstream)] if hop.upstream else None) for hop in builder.hops]
 
 
 def build_dialogs(messages: Sequence[CapturedMessage]) -> list[HopDialog]:
-    """All hop-dialogs, numbered from 1 in order of first message. Messages without a Call-ID make none."""
+    """All hop-dialogs, numbered from 1 in order of first message. Messages without a Call-ID make none.
+
+    Headers that were read on the way are forgotten again: those of all messages would take most of the memory.
+    """
     groups: dict[str, list[CapturedMessage]] = {}
     for captured in messages:
         call_id = captured.message.call_id
         if call_id:
             groups.setdefault(call_id, []).append(captured)
-    pairs: list[tuple[_Hop, HopDialog]] = []
+    pairs: list[tuple[HopDialog, HopDialog | None]] = []
     for group in groups.values():
         group.sort(key=_time)
         for number, conversation in enumerate(_conversations(group)):
             pairs.extend(_dialogs_of(conversation, number))
     _link(pairs)
-    return [dialog for _, dialog in pairs]
+    return [dialog for dialog, _ in pairs]
 
 
 def sent_by_caller(dialog: HopDialog, captured: CapturedMessage) -> bool:

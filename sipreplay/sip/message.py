@@ -198,6 +198,12 @@ class Message:
         self._from_tag = self._tag("from")
         self._to_tag = self._tag("to")
 
+    def forget(self) -> None:
+        """Drop the headers that were read: they are several times as large as the bytes, and read again when they are
+        asked for. Routing fields and tags stay.
+        """
+        self._headers = self._index = None
+
     @property
     def from_tag(self) -> str:
         """The tag of From, or ""."""

@@ -90,6 +90,13 @@ def test_a_datagram_s_body_is_what_content_length_says_and_what_there_is(length:
     assert found.surplus == (b"ef" if body == b"abcd" else b"")
 
 
+def test_what_was_read_can_be_forgotten_and_read_again() -> None:
+    found = parse_message(message(b"Via: SIP/2.0/UDP a;branch=z9hG4bK1", b"Via: SIP/2.0/UDP b", b"f: <sip:a@b>;tag=9"))
+    before = found.headers, found.get_all("via"), found.from_tag, found.branch
+    found.forget()
+    assert (found.headers, found.get_all("via"), found.from_tag, found.branch) == before
+
+
 def test_bytes_that_are_no_text_survive() -> None:
     found = parse_message(message(b"Subject: \xff\xfe\xc3\xa9"))
     subject = found.get("subject")
