@@ -10,7 +10,6 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from ipaddress import ip_address
 from pathlib import Path
 
 from sipreplay.analysis.announced import Announcements
@@ -19,7 +18,7 @@ from sipreplay.analysis.dialogs import build_dialogs
 from sipreplay.analysis.found_stream import FoundStream
 from sipreplay.analysis.messages import SipCollector
 from sipreplay.analysis.model import Address, Analysis, CapturedMessage, CaptureFile, Problem, Stream
-from sipreplay.analysis.sdp_media import MediaMap, sdp_of
+from sipreplay.analysis.sdp_media import Facts, MediaMap, facts_of
 from sipreplay.analysis.streams import MAX_STREAMS, StreamBook
 from sipreplay.capture.columns import Pairs
 from sipreplay.capture.reader import CaptureReader, CaptureSet, open_captures
@@ -75,7 +74,7 @@ def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None) 
     messages, malformed = collector.finish()
     dialogs = build_dialogs(messages)
     calls = build_calls(dialogs)
-    media = MediaMap(dialogs)
+    media = MediaMap(dialogs, taker.facts)
     streams = [_stream(stream, media) for stream in found]
     _note_streams(captures.readers, book)
     return Analysis([_file(reader) for reader in captures.readers], messages, malformed, dialogs, calls, streams)
@@ -90,6 +89,8 @@ class _Taker:
         self._capture = 0
         self._reader: CaptureReader | None = None
         self._seen = 0
+        self.facts: dict[int, Facts | None] = {}
+        """What SDP says, by the identity of its Message: it is read once, and asked for again when all is known."""
         self._begun: dict[tuple[str, int, str, int], None] = {}
         """TCP directions that may carry SIP, the oldest first."""
 
@@ -104,8 +105,8 @@ class _Taker:
             self._capture,
             packet,
             time,
-            Address(source, source_port),
-            Address(destination, destination_port),
+            _address(source, source_port),
+            _address(destination, destination_port),
             "UDP",
             payload,
             ip_id,
@@ -125,8 +126,8 @@ class _Taker:
             self._capture,
             packet,
             time,
-            Address(source, source_port),
-            Address(destination, destination_port),
+            _address(source, source_port),
+            _address(destination, destination_port),
             payload,
             gap=missing != 0,
         )
@@ -149,30 +150,26 @@ class _Taker:
         for at in range(self._seen, len(messages)):
             captured = messages[at]
             if b"\nm=" in captured.data and not captured.copy:
-                announce(self._announced, captured)
+                facts = self.facts[id(captured.message)] = facts_of(captured)
+                captured.message.forget()
+                if facts:
+                    announce(self._announced, captured, facts)
         self._seen = len(messages)
 
 
-def announce(announced: Announcements, captured: CapturedMessage) -> None:
-    """Tell `announced` of the media addresses in a message's SDP, if it has one."""
-    description = sdp_of(captured)
-    if description is None:
-        return
-    call_id = captured.message.call_id
-    for media in description.media:
-        if media.port and media.connection is not None and "RTP/" in media.proto.upper():
-            codecs = {kind: codec[:2] for kind in media.payload_types if (codec := media.codec(kind)) is not None}
-            place = captured.capture, captured.packet
-            announced.announce(place, _canonical(media.connection.host), media.port, codecs, call_id)
+def announce(announced: Announcements, captured: CapturedMessage, facts: Facts) -> None:
+    """Tell `announced` of the media addresses in a message's SDP."""
+    place = captured.capture, captured.packet
+    for media in facts:
+        if media.address is not None and "RTP/" in media.proto.upper():
+            codecs = {kind: codec[:2] for kind, codec in media.codecs.items()}
+            announced.announce(place, *media.address, codecs, captured.message.call_id)
 
 
-@lru_cache(maxsize=4096)
-def _canonical(host: str) -> str:
-    """An address as the sieve writes it; names stay names."""
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        return host
+@lru_cache(maxsize=16384)
+def _address(host: str, port: int) -> Address:
+    """One object for all messages from or to an address."""
+    return Address(host, port)
 
 
 def _stream(found: FoundStream, media: MediaMap) -> Stream:

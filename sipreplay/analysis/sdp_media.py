@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -44,6 +44,11 @@ class MediaFact(NamedTuple):
     proto: str
     direction: str
     codecs: dict[int, Codec]
+
+
+Facts = tuple[MediaFact, ...]
+KnownFacts = Mapping[int, Facts | None]
+"""What was read of messages already, by the identity of their Message."""
 
 
 class SdpSight(NamedTuple):
@@ -100,10 +105,13 @@ def _sdp_bytes(captured: CapturedMessage) -> bytes | None:
 def sdp_of(captured: CapturedMessage) -> SessionDescription | None:
     """The SDP in a message, or None when it carries none that can be read."""
     found = _sdp_bytes(captured)
-    if found is None:
-        return None
-    media_facts(found)  # noted while the description is at hand: MediaMap asks when all has been read
-    return _parsed(found)
+    return None if found is None else _parsed(found)
+
+
+def facts_of(captured: CapturedMessage) -> Facts | None:
+    """What the sections of the SDP in a message say, or None when it carries none that can be read."""
+    found = _sdp_bytes(captured)
+    return None if found is None else media_facts(found)
 
 
 @lru_cache(maxsize=1024)
@@ -115,8 +123,8 @@ def _parsed(body: bytes) -> SessionDescription | None:
         return None
 
 
-@lru_cache(maxsize=32768)
-def media_facts(body: bytes) -> tuple[MediaFact, ...] | None:
+@lru_cache(maxsize=1024)
+def media_facts(body: bytes) -> Facts | None:
     """What the sections of an SDP body say, or None when it cannot be read."""
     description = _parsed(body)
     return None if description is None else tuple(_fact(media) for media in description.media)
@@ -142,8 +150,12 @@ def _codec_map(codecs: tuple[tuple[int, Codec], ...]) -> dict[int, Codec]:
     return dict(codecs)
 
 
-def offers_answers(dialog: HopDialog) -> list[SdpSight]:
-    """Every SDP of a dialog in order, without copies and retransmissions, with its role (RFC 3264, RFC 6337 2)."""
+def offers_answers(dialog: HopDialog, known: KnownFacts | None = None) -> list[SdpSight]:
+    """Every SDP of a dialog in order, without copies and retransmissions, with its role (RFC 3264, RFC 6337 2).
+
+    SDP of messages in `known` is not read again.
+    """
+    known = known or {}
     sights: list[SdpSight] = []
     offered: tuple[bool, int] | None = None
     """Side and CSeq of the offer that waits for its answer."""
@@ -158,8 +170,7 @@ def offers_answers(dialog: HopDialog) -> list[SdpSight]:
             if offered is not None and offered == (not sent_by_caller(dialog, captured), cseq):
                 offered = None
             continue
-        body = _sdp_bytes(captured)
-        media = None if body is None else media_facts(body)
+        media = known[id(message)] if id(message) in known else facts_of(captured)
         if media is None:
             continue
         from_caller = sent_by_caller(dialog, captured)
@@ -226,7 +237,8 @@ class _Sides:
 class MediaMap:
     """All endpoints of a set of dialogs, by address."""
 
-    def __init__(self, dialogs: Iterable[HopDialog]) -> None:
+    def __init__(self, dialogs: Iterable[HopDialog], known: KnownFacts | None = None) -> None:
+        """`known`: what was read of their messages' SDP already."""
         self.endpoints: dict[Address, list[MediaEndpoint]] = {}
         """By RTP address, in order of announcement."""
         self.rtcp: dict[Address, MediaEndpoint] = {}
@@ -237,11 +249,11 @@ class MediaMap:
         for dialog in dialogs:
             self._dialogs[dialog.id] = dialog
             sides = self._sides[dialog.id] = _Sides()
-            for sight in offers_answers(dialog):
+            for sight in offers_answers(dialog, known):
                 for endpoint in endpoints_of(sight, dialog):
                     self._add(endpoint, sides)
-        for known in self.endpoints.values():
-            known.sort(key=lambda e: e.since)
+        for announced in self.endpoints.values():
+            announced.sort(key=lambda e: e.since)
 
     def _add(self, endpoint: MediaEndpoint, sides: _Sides) -> None:
         known = self.endpoints.setdefault(endpoint.address, [])

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sipreplay.analysis import sdp_media
 from sipreplay.analysis.model import Address
 from sipreplay.analysis.reading import analyse
 from sipreplay.errors import CaptureError
+from sipreplay.sip.sdp import parse_sdp
 from tests.capture.frames import BEGAN, ethernet, ip, pcap, rtp, tcp, udp
 
 CALLER, CALLEE = "192.0.2.1", "192.0.2.2"
@@ -286,3 +288,28 @@ def test_the_captures_that_come_with_the_project_together_hold_what_they_hold_al
     together = analyse(paths)
     assert figures(together) == tuple(map(sum, zip(*alone, strict=True)))
     assert all(stream.dialog is not None for stream in together.streams)
+
+
+def test_sdp_is_read_once_a_message(write, monkeypatch):
+    read = []
+    monkeypatch.setattr(sdp_media, "parse_sdp", lambda body: read.append(body) or parse_sdp(body))
+    calls = 40
+    packets = []
+    for n in range(calls):
+        body = sdp(CALLER, 4000 + 4 * n)
+        invite = message("INVITE sip:b@example.com SIP/2.0", f"c{n}", body=body, branch=f"b{n}")
+        packets.append((n * 0.1, there(invite)))
+    for cache in (sdp_media.media_facts, sdp_media._parsed):
+        monkeypatch.setattr(sdp_media, cache.__name__, cache.__wrapped__)  # as if the capture were too long for it
+    analysis = analyse([write(packets)])
+    assert (len(analysis.dialogs), len(read), len(set(read))) == (calls, calls, calls)
+
+
+def test_headers_are_not_kept_in_memory_and_are_there_when_asked_for(write):
+    via = b"Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKup\r\n"
+    packets = [(time, packet) for time, packet in call(0)]
+    packets[0] = (0.0, there(INVITE.replace(b"From:", via + b"From:").replace(b"Content-Length:", b"l:")))
+    analysis = analyse([write(packets)])
+    assert all(m.message._headers is None and m.message._index is None for m in analysis.messages)
+    assert len(analysis.messages[0].message.get_all("via")) == 2
+    assert (analysis.dialogs[0].state, analysis.dialogs[0].from_tag) == ("completed", "f")
