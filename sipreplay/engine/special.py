@@ -93,6 +93,9 @@ def before(engine: Engine, call: Call, step: Step, response: bool, data: bytes, 
             call.last_received = data
             call.headers = None
             call.head = None
+            if response and data[8:9] == b"2":
+                # It was not counted yet, but the peer has answered: what releases it is ACK and BYE, not CANCEL.
+                call.ack_pending = True
             lifecycle.fail(engine, call, now, failed.reason, failed.text)
             return False
         call.index = index
