@@ -183,7 +183,7 @@ class CaptureFile:
     problems: list[Problem] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Analysis:
     """All that was found in a set of captures."""
 

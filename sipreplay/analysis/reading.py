@@ -6,9 +6,7 @@ Owns no rules of its own.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from sipreplay.analysis.announced import Announcements
 from sipreplay.analysis.calls import build_calls
 from sipreplay.analysis.dialogs import build_dialogs
 from sipreplay.analysis.found_stream import FoundStream
+from sipreplay.analysis.garbage import without_collection
 from sipreplay.analysis.messages import SipCollector
 from sipreplay.analysis.model import Address, Analysis, CapturedMessage, CaptureFile, Problem, Stream
 from sipreplay.analysis.sdp_media import Facts, MediaMap, facts_of
@@ -35,20 +34,7 @@ def analyse(paths: Sequence[Path | str], *, progress: Callable[[int, int], None]
     Files are taken in the given order, each as a capture of its own; a stream that goes on in the next file is one.
     Raises CaptureError for a file that cannot be used at all; damage within one is in the problems of its CaptureFile.
     """
-    with _no_collection():
-        return _analyse(open_captures(paths), progress)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without the cyclic garbage collector: messages stay, make no cycles, and walking them costs 10 %."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+    return without_collection(lambda: _analyse(open_captures(paths), progress))
 
 
 def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None) -> Analysis:
