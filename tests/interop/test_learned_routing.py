@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import pytest
 from sipreplay.bundle.model import BundleScenario
 from sipreplay.learn.learner import learn
 from sipreplay.learn.options import LearnOptions
-from tests.interop.peers import Baresip, Program, kamailio, recording, sipp_uac, sipp_uas, tshark_sequences
+from tests.interop.peers import Baresip, Program, free_port, kamailio, recording, sipp_uac, sipp_uas, tshark_sequences
+from tests.learn import flows
 
 pytestmark = pytest.mark.interop
 Loopback = Callable[[], str]
@@ -121,3 +123,46 @@ def test_both_learned_sides_meet_past_kamailio(tmp_path: Path, loopback: Loopbac
         ends_well(uas)
     expected = ["> ACK", "> BYE", "< 200"] if ending == "caller" else ["> ACK", "< BYE", "> 200"]
     assert sent(pcap, caller, callee) == expected
+
+
+def answer(request: bytes, contact: str) -> bytes:
+    """200 to a request, with that Contact."""
+    kept = (b"via:", b"from:", b"to:", b"call-id:", b"cseq:")
+    lines = [line for line in request.split(b"\r\n\r\n")[0].split(b"\r\n")[1:] if line.lower().startswith(kept)]
+    return b"\r\n".join([b"SIP/2.0 200 OK", *lines, f"Contact: {contact}".encode(), b"Content-Length: 0", b"", b""])
+
+
+@pytest.mark.interop("sipp")
+@pytest.mark.parametrize(
+    ("host", "contact"),
+    [
+        ("::1", "<sip:bob@[::1]:{port};ob>;q=1"),
+        ("", '"q \\"<sip:x@192.0.2.1>" <sip:b:x;y@{host}:{port}>'),
+        ("", "sip:bob@{host}:{port};q=1"),
+        ("", "<sip:{host}>"),
+    ],
+    ids=["ipv6", "quoted", "bare", "no-port"],
+)
+def test_sipp_reads_every_form_of_contact(tmp_path: Path, loopback: Loopback, host: str, contact: str) -> None:
+    made = flows.learned(
+        tmp_path, [flows.past_proxy(flows.basic_call())], LearnOptions(max_pause_s=0.2, timewait_ms=100)
+    )
+    family = socket.AF_INET6 if host else socket.AF_INET
+    host = host or loopback()
+    with socket.socket(family, socket.SOCK_DGRAM) as proxy, socket.socket(family, socket.SOCK_DGRAM) as callee:
+        proxy.bind((host, 0))
+        callee.bind((host, 0 if "{port}" in contact else 5060))
+        for peer in (proxy, callee):
+            peer.settimeout(20)
+        written = f"[{host}]" if ":" in host else host
+        remote = f"{written}:{proxy.getsockname()[1]}"
+        options = ["-inf", "invite-bye.csv", "-m", "1", "-timeout", "30s", "-timeout_error"]
+        file = made.folder / "invite-bye-uac.xml"
+        with sipp_uac(made.folder, file, written, free_port(), remote, *options) as uac:
+            invite, source = proxy.recvfrom(65536)
+            here = contact.format(host=host, port=callee.getsockname()[1])
+            proxy.sendto(answer(invite, here), source)
+            heard = [callee.recv(65536) for _ in range(2)]
+            callee.sendto(answer(heard[1], here), source)
+            ends_well(uac)
+    assert [message.split()[0] for message in heard] == [b"ACK", b"BYE"]
