@@ -313,3 +313,14 @@ def test_headers_are_not_kept_in_memory_and_are_there_when_asked_for(write):
     assert all(m.message._headers is None and m.message._index is None for m in analysis.messages)
     assert len(analysis.messages[0].message.get_all("via")) == 2
     assert (analysis.dialogs[0].state, analysis.dialogs[0].from_tag) == ("completed", "f")
+
+
+def test_a_registration_that_goes_on_over_rotated_files_is_one(write):
+    paths = []
+    for n in range(3):
+        register = message("REGISTER sip:example.com SIP/2.0", cseq=f"{n + 1} REGISTER", branch=f"r{n}")
+        answer = message("SIP/2.0 200 OK", cseq=f"{n + 1} REGISTER", branch=f"r{n}", tag=";tag=t")
+        paths.append(write([(n * 600, there(register)), (n * 600 + 0.1, back(answer))], f"{n}.pcap"))
+    analysis = analyse(paths)
+    assert figures(analysis) == (1, 1, 0)
+    assert len(analysis.dialogs[0].transactions) == 3

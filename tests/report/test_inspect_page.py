@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lxml import html
 
-from sipreplay.analysis.model import Analysis, Call
+from sipreplay.analysis.model import Analysis, Call, Problem
 from sipreplay.report.inspect_page import inspect_page, write_inspect_page
 
 
@@ -20,6 +20,14 @@ def test_calls_streams_graph_and_ladders_are_on_the_page(analysis: Analysis) -> 
     text = tree.text_content()
     for part in ("alice@example.com", "10.0.0.77:49152", "completed", "123#", "0xdeadbeef", "3 actors"):
         assert part in text
+
+
+def test_a_problem_of_the_whole_file_has_no_packet_number(analysis: Analysis) -> None:
+    analysis.captures[0].problems = [Problem(0, "holds no packets"), Problem(7, "cut")]
+    text = html.fromstring(inspect_page(analysis)).text_content()
+    assert "file: holds no packets" in text
+    assert "packet 7: cut" in text
+    assert "packet 0" not in text
 
 
 def test_only_the_pages_own_script_may_run(analysis: Analysis) -> None:
