@@ -120,7 +120,8 @@ def response_over_time(axes: Any, series: Sequence[Samples]) -> None:
     if log:
         axes.set_yscale("log")
     else:
-        axes.set_ylim(bottom=0)
+        # Values that are all alike leave no margin of their own above them.
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.06)
         if max(float(one.milliseconds.max(initial=0.0)) for one in series) < 2:
             axes.set_ylim(top=2)
     plain_numbers(axes.yaxis)

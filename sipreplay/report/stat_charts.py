@@ -31,7 +31,8 @@ def _filled(series: Sequence[Statistics]) -> list[tuple[int, Statistics]]:
 def _time_axis(axes: Any, series: Sequence[Statistics]) -> None:
     end = max((float(one.seconds[-1]) for one in series if len(one.seconds)), default=1.0)
     axes.set_xlim(0, 1.01 * end if end > 0.1 else 1.0)
-    axes.set_ylim(bottom=0)
+    # Values that are all alike leave no margin of their own above them.
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.06)
     axes.set_xlabel("time since start (s)")
     plain_numbers(axes.yaxis)
 
