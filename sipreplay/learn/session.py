@@ -18,7 +18,9 @@ ICE = frozenset(
     ("candidate", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite", "ice-mismatch", "ice-pacing", "remote-candidates")
 )
 DTLS = frozenset(("fingerprint", "tls-id", "connection", "dtls-id"))
-REMOVED = ICE | DTLS | {"end-of-candidates", "alt"}
+SOURCES = frozenset(("ssrc", "ssrc-group"))
+"""RFC 5576: every replayed stream has an SSRC of its own, which no captured line can announce."""
+REMOVED = ICE | DTLS | SOURCES | {"end-of-candidates", "alt"}
 """Left literal they make the other side send to captured addresses, or wait for a key that never comes."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")

@@ -305,13 +305,13 @@ def test_dynamic_payload_types_of_the_answer_follow_the_live_offer(tmp_path: Pat
 
 def test_ice_and_dtls_are_taken_out_with_a_note(tmp_path: Path) -> None:
     ice = "a=ice-ufrag:x\r\na=ice-pwd:y\r\na=candidate:1 1 UDP 1 198.51.100.7 41000 typ host\r\n"
-    ice += "a=fingerprint:sha-1 00\r\na=setup:actpass\r\n"
+    ice += "a=fingerprint:sha-1 00\r\na=setup:actpass\r\na=ssrc:12345 cname:phone\r\n"
     talk = Talk()
     talk.request(0.0, "INVITE", 1, body=SDP + ice)
     talk.response(0.1, 488, 1, "INVITE")
     made = learned(tmp_path, [talk])
     (invite,) = sends(made.scenario("invite-488-uac"))
-    for name in ("a=ice", "candidate", "fingerprint", "setup"):
+    for name in ("a=ice", "candidate", "fingerprint", "setup", "ssrc"):
         assert name not in invite
     assert any("a=candidate" in note for note in made.report.generalised)
 
