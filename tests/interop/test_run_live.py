@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ def rows(ladder: Ladder) -> str:
 # ---- against itself, in a network namespace where nobody else is
 
 
+@cache
+def no_namespace() -> str:
+    """Why no network namespace can be made here (a chroot, a container without the right); "" where one can."""
+    name = f"sipreplay-{uuid.uuid4().hex[:8]}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    up = subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], capture_output=True, text=True)
+    subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    return "" if made.returncode == up.returncode == 0 else (made.stderr or up.stderr).strip()
+
+
 @contextmanager
 def alone() -> Iterator[str]:
     """A network namespace with nothing but its loopback."""
@@ -84,6 +95,8 @@ def replayed(capture: Path, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def run_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
     """The recording of a capture's replay; all captures of this module are replayed side by side."""
+    if no_namespace():
+        pytest.skip(f"no network namespace can be made here: {no_namespace()}")
 
     # One folder made here: pytest's factory is not made for threads.
     base = tmp_path_factory.mktemp("run")
