@@ -48,10 +48,14 @@ class CallMedia:
     """The port was shared by calls: what arrived there is told apart by the sender's address, as far as it can be."""
 
     @property
+    def expected(self) -> int:
+        """Packets that were sent here, as far as sequence numbers tell: duplicates once, lost ones too."""
+        return self.received_packets - self.duplicates + self.lost
+
+    @property
     def loss(self) -> float:
         """Part of the expected packets that never arrived."""
-        expected = self.received_packets - self.duplicates + self.lost
-        return self.lost / expected if expected > 0 else 0.0
+        return self.lost / self.expected if self.expected > 0 else 0.0
 
     def row(self) -> list[str]:
         """The record's CSV cells, in the order of the fields."""
@@ -125,10 +129,14 @@ class MediaSummary:
     """The record with the largest loss, then the largest jitter."""
 
     @property
+    def expected(self) -> int:
+        """Packets that were sent here, as far as sequence numbers tell: duplicates once, lost ones too."""
+        return self.received_packets - self.duplicates + self.lost
+
+    @property
     def loss(self) -> float:
         """Part of all expected packets that never arrived."""
-        expected = self.received_packets - self.duplicates + self.lost
-        return self.lost / expected if expected > 0 else 0.0
+        return self.lost / self.expected if self.expected > 0 else 0.0
 
     def settle_with_captured(self) -> None:
         """For a run whose both sides are ours: `lost` and `duplicates` become what happened on the way.

@@ -48,8 +48,6 @@ class RunSummary:
     uas: CallStatistics | None = None
     media: MediaSummary | None = None
     """All media processes, merged; None when no scenario has media."""
-    media_skipped: int = 0
-    """RTP packets never sent because their time had passed too far."""
     calls_expecting_media: int = 0
     """Calls whose capture shows RTP towards them."""
     calls_silent: int = 0

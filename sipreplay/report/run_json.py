@@ -57,7 +57,6 @@ def _media_json(summary: RunSummary, media: MediaSummary) -> dict[str, Any]:
         **media.to_dict(),
         "lateness": _spread_json(media.lateness_us),
         "jitter": _spread_json(media.jitter_us),
-        "skipped_packets": summary.media_skipped,
         "calls_expecting_media": summary.calls_expecting_media,
         "calls_silent": summary.calls_silent,
         "lateness_limit_ms": summary.media_lateness_limit_ms,

@@ -97,8 +97,8 @@ def _tiles(summary: RunSummary) -> list[Tile]:
     tiles.append(Tile("Retransmissions", count(again), "both sides" if summary.uas else "", "warn" if again else ""))
     if media is not None:
         tiles.append(Tile("RTP sent", count(media.sent_packets), f"{plural(media.streams, 'stream')}"))
-        lost = percent(max(media.lost, 0), _expected(media))
-        tiles.append(Tile("RTP lost", lost, f"of {count(_expected(media))} packets", "bad" if media.lost > 0 else ""))
+        lost = percent(max(media.lost, 0), media.expected)
+        tiles.append(Tile("RTP lost", lost, f"of {count(media.expected)} packets", "bad" if media.lost > 0 else ""))
         if media.jitter_us.count:
             jitter = media.jitter_us
             tiles.append(Tile("Jitter, p99", _ms(jitter.percentile(99)), f"median {_ms(jitter.percentile(50))}"))
@@ -107,10 +107,6 @@ def _tiles(summary: RunSummary) -> list[Tile]:
 
 def _ms(microseconds: float) -> str:
     return duration_ms(milliseconds(microseconds))
-
-
-def _expected(media: MediaSummary) -> int:
-    return media.received_packets - media.duplicates + media.lost
 
 
 def _failures(summary: RunSummary) -> tuple[list[dict[str, Any]], int]:
@@ -201,7 +197,7 @@ def _media(summary: RunSummary, media: MediaSummary) -> dict[str, Any]:
         count(media.received_packets),
         count(media.jitter_us.count),
         size(media.received_bytes),
-        f"{count(media.lost)} ({percent(max(media.lost, 0), _expected(media))})",
+        f"{count(media.lost)} ({percent(max(media.lost, 0), media.expected)})",
         count(media.duplicates),
         count(media.reordered),
         *_three(media.jitter_us),
@@ -220,7 +216,6 @@ def _media(summary: RunSummary, media: MediaSummary) -> dict[str, Any]:
         remarks.append(Fact("", text, "bad"))
     for number, what in (
         (media.send_errors, "packets were refused by the kernel."),
-        (summary.media_skipped, "packets were not sent because their time had passed."),
         (media.no_destination, "streams had no usable address in the peer's SDP."),
         (media.refused_ports, "streams had no port to send from."),
         (media.dropped, "received datagrams were dropped because a socket's buffer was full."),

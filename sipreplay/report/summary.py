@@ -205,12 +205,8 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
     sent: list[str | Span] = [f"{plural(media.sent_packets, 'packet')} in {plural(media.streams, 'stream')}"]
     if media.lateness_us.count:
         sent.append(f"late {spread_text(media.lateness_us)}")
-    for number, what in (
-        (media.send_errors, "refused by the kernel"),
-        (summary.media_skipped, "skipped as too late"),
-    ):
-        if number:
-            sent.append((f"{count(number)} {what}", "bad"))
+    if media.send_errors:
+        sent.append((f"{count(media.send_errors)} refused by the kernel", "bad"))
     if media.scheduling:
         sent.append(SCHEDULING.get(media.scheduling, media.scheduling))
     yield _row("RTP sent", dotted(*sent))
@@ -221,10 +217,9 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
     ):
         if number:
             yield _row("", [(f"{count(number)} {what}", "bad")])
-    expected = media.received_packets - media.duplicates + media.lost
     got: list[str | Span] = [
         f"{plural(media.received_packets, 'packet')} on {plural(media.loss_ppm.count, 'port')}",
-        (f"{count(media.lost)} lost ({percent(max(media.lost, 0), expected)})", "bad" if media.lost > 0 else ""),
+        (f"{count(media.lost)} lost ({percent(max(media.lost, 0), media.expected)})", "bad" if media.lost > 0 else ""),
     ]
     if media.captured_lost:
         got.append(f"{count(media.captured_lost)} missing in the capture too")

@@ -35,15 +35,13 @@ class Dumps:
         self._rows_at: dict[int, float] = {}
         if self.folder is not None:
             _prepare(self.folder, options.force)
-            if any(side.uses_media for side in _sides(plan)):
+            if any(side.uses_media for side in plan.sides):
                 self.media_records = self.folder / "media.csv"
-            for side in _sides(plan):
+            for side in plan.sides:
                 side.config.trace_rtt = self.folder / f"{side.name}_rtt.csv"
                 side.config.trace_errors = self.folder / f"{side.name}_errors.log"
             # Callers stand before callees in a pair: the call is seen from the side that places it, where there is one.
-            last = [pair for stage in plan.stages[-1:] for pair in stage]
-            for side in _sides(Plan(plan.name, last, None, 0.0, None))[:1]:
-                side.config.trace_call = self.folder / CALL_TRACE
+            plan.stages[-1][0].sides[0].config.trace_call = self.folder / CALL_TRACE
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +68,7 @@ class Dumps:
             self._write(player, outcome.started, outcome.started + outcome.wall_s)
         for writer in self._writers.values():
             writer.close()
-        for side in _sides(self._plan):
+        for side in self._plan.sides:
             for suffix, what in (
                 ("stat.csv", f"statistics of {side.name}, as SIPp's -trace_stat"),
                 ("rtt.csv", f"response times of {side.name}, as SIPp's -trace_rtt"),
@@ -103,10 +101,6 @@ class Dumps:
 
 def _wanted(side: Side) -> float:
     return float(side.config.users or side.config.rate_cps)
-
-
-def _sides(plan: Plan) -> list[Side]:
-    return [side for pair in plan.pairs for side in (pair.uac, pair.uas) if side is not None]
 
 
 def _prepare(folder: Path, force: bool) -> None:

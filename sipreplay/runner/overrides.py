@@ -38,7 +38,7 @@ def settled_injection(
     values = dict(zip(CREDENTIALS, credentials or (), strict=False)) | settings
     known: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="sipreplay-") as folder:
-        for index, side in enumerate(side for pair in plan.pairs for side in (pair.uac, pair.uas) if side):
+        for index, side in enumerate(plan.sides):
             changed = []
             for path in side.config.injection:
                 # The base name is how a scenario names the file.

@@ -51,6 +51,11 @@ class Pair:
     stage: int = 0
     """Pairs of stage 0 end before those of stage 1 begin (a REGISTER before the calls)."""
 
+    @property
+    def sides(self) -> list[Side]:
+        """Those that are ours, the calling one first."""
+        return [side for side in (self.uac, self.uas) if side is not None]
+
 
 @dataclass(slots=True)
 class Plan:
@@ -62,6 +67,11 @@ class Plan:
     wanted_rate_cps: float
     wanted_calls: int | None
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def sides(self) -> list[Side]:
+        """All sides of all pairs."""
+        return [side for pair in self.pairs for side in pair.sides]
 
     @property
     def stages(self) -> list[list[Pair]]:

@@ -17,15 +17,15 @@ from sipreplay.verify.verdict import Observed, Verdict, judge
 def summarise(plan: Plan, options: RunOptions, outcome: Outcome) -> RunSummary:
     """All that is known of a run, with its verdict."""
     everyone = outcome.callers or outcome.callees
-    last = {id(side) for pair in plan.stages[-1] for side in (pair.uac, pair.uas) if side is not None}
+    last = {id(side) for pair in plan.stages[-1] for side in pair.sides}
     callers = [p for p in everyone if id(p.side) in last]
     every_call = merged([p.statistics for p in everyone])
     # What comes first (a registration) is told in the table of scenarios; the run's numbers are those of its calls.
-    uac = every_call if every_call.failed else merged([p.statistics for p in callers])
+    calls = merged([p.statistics for p in callers])
+    uac = every_call if every_call.failed else calls
     answering = [p for p in outcome.callees if id(p.side) in last or every_call.failed]
     uas = merged([p.statistics for p in answering]) if outcome.callers and answering else None
     rate = sum(p.side.config.rate_cps for p in callers if p.side.role == "uac" and not p.side.config.users)
-    calls = merged([p.statistics for p in callers])
     due = calls.created + calls.not_started
     achieved, kept = (n / calls.generating_s if calls.generating_s else 0.0 for n in (calls.created, due))
     if outcome.media is not None and plan.target is None:
@@ -37,7 +37,6 @@ def summarise(plan: Plan, options: RunOptions, outcome: Outcome) -> RunSummary:
         uas=merged([p.statistics for p in outcome.callees]) if outcome.callers and outcome.callees else None,
         wanted_rate_cps=rate,
         achieved_rate_cps=kept,
-        wanted_calls=plan.wanted_calls,
         media_lateness=outcome.media.lateness_us if outcome.media else None,
         calls_silent=silent,
         interrupted=outcome.interrupted,

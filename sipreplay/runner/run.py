@@ -37,9 +37,7 @@ def describe(plan: Plan) -> str:
     """What a run would do, in lines."""
     lines = [f"{plan.name}: {len(plan.pairs)} pair{'s' if len(plan.pairs) != 1 else ''}"]
     for pair in plan.pairs:
-        for side in (pair.uac, pair.uas):
-            if side is None:
-                continue
+        for side in pair.sides:
             config = side.config
             what = f"  {side.role} {side.name} ({config.scenario}) over {config.transport} from {config.local_ip}"
             if side.role == "uac":

@@ -146,8 +146,7 @@ class Session:
             self._media.stop()
 
     def _start(self) -> None:
-        sides = [side for pair in self.plan.pairs for side in (pair.uas, pair.uac) if side is not None]
-        if any(side.uses_media for side in sides):
+        if any(side.uses_media for side in self.plan.sides):
             self._media = MediaProcess(records=self._records).start()
         for pair in self.plan.pairs:
             if pair.uas is not None:
@@ -174,7 +173,7 @@ class Session:
         return Player(side, process)
 
     def _play_stage(self, stage: list[Pair], tick: Callable[[], None]) -> None:
-        names = {id(side) for pair in stage for side in (pair.uac, pair.uas) if side is not None}
+        names = {id(side) for pair in stage for side in pair.sides}
         callers = [p for p in self.outcome.callers if id(p.side) in names]
         if not callers:
             callers = [p for p in self.outcome.callees if id(p.side) in names]

@@ -6,6 +6,7 @@ import math
 
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.loop import load_scenario
+from sipreplay.engine.program import scaled_pause
 from sipreplay.scenario.distributions import percentile_99
 from sipreplay.scenario.model import Pause, Recv
 
@@ -26,8 +27,7 @@ def scenario_seconds(config: EngineConfig) -> float:
             pause_ms = percentile_99(element.distribution)
         else:
             pause_ms = element.milliseconds if element.milliseconds is not None else config.pause_ms
-        pause_ms *= config.time_scale
-        total += (min(pause_ms, config.max_pause_ms) if config.max_pause_ms else pause_ms) / 1000
+        total += scaled_pause(config, pause_ms / 1000)
     return total
 
 

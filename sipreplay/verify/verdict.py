@@ -41,10 +41,7 @@ class Observed:
     """0: not judged (users mode, or a server)."""
     achieved_rate_cps: float = 0.0
     """Starts that were due and kept (or counted as not started) a second."""
-    wanted_calls: int | None = None
     media_lateness: Histogram | None = None
-    media_skipped: int = 0
-    """Packets whose time had passed too far to send them at all."""
     calls_silent: int = 0
     """Calls that should have received RTP and got none."""
     interrupted: bool = False
@@ -83,8 +80,6 @@ def generator_faults(observed: Observed, limits: Limits) -> list[str]:
                 f"RTP was sent late: 99 % within {p99_ms:.1f} ms of its due time, limit {limits.media_lateness_ms:g} ms"
                 " (--max-media-lateness)"
             )
-    if observed.media_skipped:
-        faults.append(f"{observed.media_skipped} RTP packets were never sent: their time had passed")
     return faults
 
 
