@@ -25,6 +25,13 @@ class EngineConfig:
     transport: str = "UDP"
     """UDP or TCP."""
     rate_cps: float = 10.0
+    rate_increase_cps: float = 0.0
+    """Added to the rate every `rate_interval_s`; 0: the rate stays."""
+    rate_interval_s: float = 60.0
+    rate_max_cps: float = 0.0
+    """Bound of an increasing rate; 0: none."""
+    stop_at_rate_max: bool = True
+    """Whether the run ends gracefully there."""
     limit: int | None = None
     """Most calls in progress; None: SIPp's default from rate and pauses; 0: none."""
     calls: int | None = None
@@ -72,6 +79,8 @@ class EngineConfig:
     """A message that no step takes ends its call as failed; otherwise it is ignored."""
     pid: int = 0
     """What `[pid]`, Call-ID and branch print; 0: the process's own."""
+    keep_call_id_prefix: bool = False
+    """A Call-ID is the whole value, even if it contains `///` (SIPp -callid_slash_ign)."""
     trace_messages: Path | None = None
     trace_errors: Path | None = None
     trace_rtt: Path | None = None

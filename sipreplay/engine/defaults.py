@@ -11,6 +11,7 @@ def _text(*lines: str) -> str:
 
 
 DEFAULT_MESSAGES = {
+    "3pcc_abort": _text("call-id: [call_id]", "internal-cmd: abort_call"),
     "ack": _text(
         "ACK [last_Request_URI] SIP/2.0",
         "[last_Via]",

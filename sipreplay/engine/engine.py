@@ -11,18 +11,29 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
-from sipreplay.engine import lifecycle, special, unexpected
+from sipreplay.engine import commands, lifecycle, special, unexpected
 from sipreplay.engine.call import ALIVE, Address, Call
 from sipreplay.engine.config import EngineConfig
-from sipreplay.engine.context import Context
 from sipreplay.engine.endpoint import Endpoint
 from sipreplay.engine.failure import CallFailed
 from sipreplay.engine.headers import cseq_of, header, top_branch
 from sipreplay.engine.matching import UNEXPECTED, Received, find
+from sipreplay.engine.pacing import Pacing
 from sipreplay.engine.perform import perform
-from sipreplay.engine.rate import NEVER, Rate, Users
+from sipreplay.engine.rate import NEVER
 from sipreplay.engine.render import render
-from sipreplay.engine.steps import MANDATORY, NO_VARIABLE, PAUSE, RECV, SEND, Program, Step
+from sipreplay.engine.steps import (
+    MANDATORY,
+    NO_VARIABLE,
+    PAUSE,
+    RECV,
+    RECV_COMMAND,
+    SEND,
+    SEND_COMMAND,
+    Program,
+    Step,
+)
+from sipreplay.engine.twin import Twin
 from sipreplay.engine.variables import as_double, is_set, read
 from sipreplay.engine.wheel import Wheel
 from sipreplay.media.port import MediaPort, NoMedia
@@ -40,7 +51,7 @@ _STOPPERS: Final = frozenset((b"ACK", b"PRACK", b"CANCEL", b"BYE"))
 _CSEQ_LIMIT: Final = 0xFFFFFFFF
 
 
-class Engine(Context):
+class Engine(Pacing):
     """One scenario, all its calls.
 
     Times are seconds of one monotonic clock; `send` may raise BlockingIOError or OSError.
@@ -65,7 +76,6 @@ class Engine(Context):
         self.media: MediaPort = media or NoMedia(config.media_port)
         self.steps = program.steps
         self.end = len(program.steps)
-        self.client = program.client
         self.destination: Address | None = (endpoint.remote_ip, endpoint.remote_port) if endpoint.remote_ip else None
         self.retransmits = endpoint.transport == "UDP" and config.retransmission
         self.t2_s = config.t2_ms / 1000.0
@@ -78,15 +88,14 @@ class Engine(Context):
         self.call_id_head = b""
         self.call_id_tail = b"-%d@%s" % (endpoint.pid, endpoint.local_ip.encode())
         self.call_number = 0
-        self.created = 0
-        self.rate: Rate | None = None
-        self.users: Users | None = None
-        self.limit = 0
-        self.stop_creating_at = NEVER
-        self.time_out_at = NEVER
-        self.timed_out = False
         self.on_rtd: Callable[[str, float, float], None] | None = None
         """Called with (name, milliseconds, now) for each response time, if set."""
+        self.twin: Twin | None = None
+        """Where `<sendCmd>` goes."""
+        self.commands_start_calls = False
+        """Whether a command with an unknown Call-ID starts a call."""
+        self.extended_commands = False
+        """Whether twins have names (-master, -slave)."""
 
     # What the outside asks.
 
@@ -94,67 +103,20 @@ class Engine(Context):
         """Begin: run `<init>`, and from now on calls are due."""
         lifecycle.begin(self, now)
 
-    def stop_gracefully(self, now: float) -> None:
-        """No new calls; open ones go on to their end."""
-        self.stopping = True
-
     def abort(self, now: float) -> None:
         """No new calls; open ones are released by BYE, CANCEL or ACK and count as failed."""
         self.stopping = True
         for call in [call for call in self.calls.values() if call.state == ALIVE]:
             unexpected.forced(self, call, now)
 
-    def set_rate(self, rate_cps: float, now: float) -> None:
-        """Another rate of calls a second from now on."""
-        if self.rate is not None:
-            self.rate.change(rate_cps, now)
-            if self.config.limit is None:
-                self.limit = lifecycle.default_limit(self, rate_cps)
-
-    def done(self, now: float) -> bool:
-        """Whether all is over: nothing will start, nothing is open."""
-        if self.totals.current > 0:
-            return False
-        if self.stopping or now >= self.time_out_at:
-            return True
-        if self.config.calls is not None and self.created >= self.config.calls:
-            return True
-        return self.client and now >= self.stop_creating_at
-
     @property
     def statistics(self) -> CallStatistics:
         """Cumulative statistics, up to date. The object goes on changing."""
         return self.counters.snapshot()
 
-    def start_next(self, now: float) -> bool:
-        """Start the next call if one is due; whether one was due. Call it until it says no."""
-        rate = self.rate
-        if rate is None:
-            return self.users is not None and lifecycle.start_user(self, now)
-        due = rate.next_due
-        if now < due or not self.may_create(now):
-            return False
-        rate.taken()
-        if self.limit and self.totals.current >= self.limit:
-            self.totals.not_started += 1
-            self.totals.generating_s = now - self.started
-            return True
-        lifecycle.place_call(self, now, due)
-        return True
-
-    def next_start(self, now: float) -> float:
-        """When the next call is due, or creating calls ends; infinity if neither is planned."""
-        if not self.may_create(now):
-            return NEVER
-        if self.rate is not None:
-            return min(self.rate.next_due, self.stop_creating_at)
-        return now if self.users is not None and self.users.free else self.stop_creating_at
-
-    def may_create(self, now: float) -> bool:
-        """Whether calls may still be created."""
-        if self.stopping or now >= self.stop_creating_at or now >= self.time_out_at:
-            return False
-        return self.config.calls is None or self.created < self.config.calls
+    def place(self, now: float, due: float, user: int = 0) -> None:
+        """Start the call that was due at `due`."""
+        lifecycle.place_call(self, now, due, user)
 
     def advance(self, now: float) -> float | None:
         """Do what is due, but start no call; when something (a call, too) is due next on the same clock, or None."""
@@ -174,6 +136,9 @@ class Engine(Context):
         while dead and dead[0].dead_until <= now:
             lifecycle.bury(self, dead.popleft(), now)
         due = wheel.keys[0] / 1000.0 if wheel.keys else NEVER
+        if now >= self.next_rate_step:
+            self.step_rate(now)
+        due = min(due, self.next_rate_step)
         if not self.stopping and self.time_out_at != NEVER:
             if now >= self.time_out_at:
                 self.timed_out = self.stopping = True
@@ -272,7 +237,7 @@ class Engine(Context):
             self.counters.lost[index] += 1
             return
         if step.booked:
-            self._book(call, step, now)
+            self.book(call, step, now)
         self.counters.messages[index] += 1
         if not step.plain_after and not special.before(self, call, step, response, data, now):
             return
@@ -345,13 +310,12 @@ class Engine(Context):
                         call.more.queued = b""
                         self.process(call, queued, now)
                     elif step.timeout_s:
-                        call.recv_due = now + step.timeout_s
-                        self.wheel.schedule(call, call.recv_due)
+                        self.await_message(call, step, now)
                     return
                 elif kind == PAUSE:
                     if not call.paused_until:
                         call.paused_until = now + self._pause(call, step)
-                        self._book(call, step, now)
+                        self.book(call, step, now)
                         self.counters.messages[index] += 1
                         if step.operations:
                             perform(self, call, step.operations, b"", now)
@@ -359,8 +323,13 @@ class Engine(Context):
                         self.wheel.schedule(call, call.paused_until)
                         return
                     call.paused_until = 0.0
+                elif kind == SEND_COMMAND:
+                    commands.send(self, call, step, now)
+                elif kind == RECV_COMMAND:
+                    self.await_message(call, step, now)
+                    return
                 else:
-                    self._book(call, step, now)
+                    self.book(call, step, now)
                     self.counters.messages[index] += 1
                     call.index = index
                     if step.operations and not perform(self, call, step.operations, b"", now):
@@ -375,6 +344,12 @@ class Engine(Context):
             raise CallFailed("", f"{STEPS_IN_A_TURN} steps without waiting: the scenario goes round in a circle")
         except CallFailed as failed:
             lifecycle.fail(self, call, now, failed.reason, failed.text)
+
+    def await_message(self, call: Call, step: Step, now: float) -> None:
+        """The call waits here: set the step's timeout."""
+        if step.timeout_s:
+            call.recv_due = now + step.timeout_s
+            self.wheel.schedule(call, call.recv_due)
 
     def branch_of(self, call: Call, step: Step) -> int:
         """Where `next`, `test` and `chance` lead."""
@@ -397,7 +372,7 @@ class Engine(Context):
         template = step.template
         assert template is not None
         if step.booked:
-            self._book(call, step, now)
+            self.book(call, step, now)
         if step.uses_cseq:
             call.cseq = (call.cseq + 1) & _CSEQ_LIMIT
         data = render(self, call, template, now)
@@ -434,7 +409,7 @@ class Engine(Context):
             special.after_send(self, call, step, data, now)
         return call.state == ALIVE
 
-    def _book(self, call: Call, step: Step, now: float) -> None:
+    def book(self, call: Call, step: Step, now: float) -> None:
         """Response times and counters of a step."""
         if not step.booked:
             return

@@ -12,9 +12,8 @@ from sipreplay.engine.headers import header
 from sipreplay.engine.matching import UNEXPECTED, Received, find
 from sipreplay.engine.perform import perform
 from sipreplay.engine.program import scaled_pause
-from sipreplay.engine.rate import Rate, Users
 from sipreplay.engine.render import render
-from sipreplay.engine.steps import NO_VARIABLE, RECV, Step
+from sipreplay.engine.steps import NO_VARIABLE, RECV, RECV_COMMAND, Step
 from sipreplay.engine.variables import is_set, read
 from sipreplay.errors import UsageError
 from sipreplay.stats.calls import FailureExample
@@ -44,23 +43,7 @@ def begin(engine: Engine, now: float) -> None:
         engine.media.shared(engine.endpoint.media_port)
     if program.init:
         _run_init(engine, now)
-    if config.duration_s is not None:
-        engine.stop_creating_at = now + config.duration_s
-    if config.timeout_s:
-        engine.time_out_at = now + config.timeout_s
-    if not program.client:
-        return
-    if config.users is not None:
-        engine.users = Users(config.users, now)
-        return
-    engine.rate = Rate(config.rate_cps, now)
-    engine.limit = default_limit(engine, config.rate_cps) if config.limit is None else config.limit
-
-
-def default_limit(engine: Engine, rate_cps: float) -> int:
-    """SIPp's: three times the calls that the rate starts during one scenario (at least a second), at least 1."""
-    length_s = max(1.0, engine.config.pause_ms / 1000.0, engine.program.length_s)
-    return max(1, int(3 * rate_cps * length_s))
+    engine.plan(now)
 
 
 def _run_init(engine: Engine, now: float) -> None:
@@ -104,7 +87,17 @@ def place_call(engine: Engine, now: float, due: float, user: int = 0) -> None:
     _open(engine, call, now)
 
 
-def _open(engine: Engine, call: Call, now: float) -> None:
+def commanded_call(engine: Engine, call_id: bytes, now: float) -> Call:
+    """An outgoing call that a twin's command starts, under the twin's Call-ID."""
+    engine.call_number += 1
+    call = Call(call_id, engine.call_number, engine.destination, now)
+    call.cseq = engine.config.base_cseq - 1
+    engine.totals.outgoing += 1
+    _open(engine, call, now, run=engine.steps[0].kind not in (RECV, RECV_COMMAND))
+    return call
+
+
+def _open(engine: Engine, call: Call, now: float, *, run: bool = True) -> None:
     totals = engine.totals
     engine.created += 1
     engine.calls[call.call_id] = call
@@ -120,18 +113,8 @@ def _open(engine: Engine, call: Call, now: float) -> None:
         except CallFailed as failed:
             fail(engine, call, now, failed.reason, failed.text)
             return
-    if engine.program.client or engine.steps[0].kind != RECV:
+    if run and (engine.program.client or engine.steps[0].kind != RECV):
         engine.run(call, now)
-
-
-def start_user(engine: Engine, now: float) -> bool:
-    """Start the call of a user that is free; whether there was one."""
-    users = engine.users
-    if users is None or not users.free or not engine.may_create(now):
-        return False
-    user = users.free.pop()
-    place_call(engine, now, users.since if users.since > engine.started else now, user)
-    return True
 
 
 def locate(engine: Engine, data: bytes, seen: bytes, address: Address | None, now: float) -> Call | None:
@@ -149,7 +132,7 @@ def locate(engine: Engine, data: bytes, seen: bytes, address: Address | None, no
     if not call_id:
         engine.warn(f"no Call-ID, discarded: {data[:60]!r}")
         return None
-    if b"///" in call_id:
+    if b"///" in call_id and not engine.config.keep_call_id_prefix:
         call_id = call_id.partition(b"///")[2]
     call = engine.calls.get(call_id)
     if call is not None:
@@ -260,9 +243,7 @@ def end(engine: Engine, call: Call, now: float, reason: str, *, remember: bool =
     if more is not None and more.playing and engine.program.shared_media:
         engine.media.release(call.number, engine.endpoint.media_port)
     if engine.users is not None and call.user:
-        if not engine.users.free:
-            engine.users.since = now
-        engine.users.free.append(call.user)
+        engine.users.released(call.user, now)
     call.forget()
     wait_s = engine.config.dead_call_wait_ms / 1000.0
     if remember and wait_s:

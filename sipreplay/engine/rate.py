@@ -43,10 +43,40 @@ class Rate:
 class Users:
     """User numbers from 1 that are not in a call. A call is due as long as there is one."""
 
-    __slots__ = ("count", "free", "since")
+    __slots__ = ("count", "free", "leaving", "numbers", "since")
 
     def __init__(self, count: int, now: float) -> None:
         self.count = count
         self.free = list(range(count, 0, -1))
         self.since = now
         """When the next free user became free: what its call's lateness is measured from."""
+        self.leaving = 0
+        """How many of those in a call do not come back."""
+        self.numbers = count
+        """The highest number given so far."""
+
+    def released(self, user: int, now: float) -> None:
+        """A user's call has ended."""
+        if self.leaving:
+            self.leaving -= 1
+            return
+        if not self.free:
+            self.since = now
+        self.free.append(user)
+
+    def change(self, count: int, now: float) -> None:
+        """More users, or fewer: free ones leave first, others when their calls end."""
+        more = count - self.count
+        self.count = count
+        if more < 0:
+            gone = min(-more, len(self.free))
+            del self.free[len(self.free) - gone :]
+            self.leaving += -more - gone
+            return
+        staying = min(more, self.leaving)
+        self.leaving -= staying
+        if more > staying and not self.free:
+            self.since = now
+        first = self.numbers + 1
+        self.numbers += more - staying
+        self.free[:0] = range(self.numbers, first - 1, -1)

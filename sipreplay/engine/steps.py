@@ -14,6 +14,10 @@ SEND: Final = 0
 RECV: Final = 1
 PAUSE: Final = 2
 NOP: Final = 3
+SEND_COMMAND: Final = 4
+"""`<sendCmd>`: `template` goes to the twin that `peer` names."""
+RECV_COMMAND: Final = 5
+"""`<recvCmd>`: waits for a command from the twin that `peer` names; `optional`, `operations` and so on as for RECV."""
 
 # Optional receives.
 MANDATORY: Final = 0
@@ -164,6 +168,7 @@ class Step:
         "optional",
         "pattern",
         "pause_s",
+        "peer",
         "plain_after",
         "repeat_rtd",
         "request",
@@ -234,6 +239,9 @@ class Step:
         """Methods of all sends before this step that have no transaction name, joined (SIPp's CSeq test)."""
         self.plain_after = True
         """Nothing but counting and advancing follows a match: no actions, routes, challenge or transaction."""
+        # Commands.
+        self.peer = ""
+        """`dest` of a sendCmd, `src` of a recvCmd; "" for the one twin of -3pcc."""
         # Pause.
         self.pause_s = 0.0
         self.variable = NO_VARIABLE
