@@ -94,6 +94,7 @@ class SipCollector:
         transport: str,
         payload: bytes,
         ip_id: int = 0,
+        correlation: str = "",
     ) -> bool:
         """Take one datagram. True if it was SIP, well formed or not."""
         if not payload or payload[0] not in _LETTERS:
@@ -101,10 +102,14 @@ class SipCollector:
         scanned = scan(payload)
         if scanned is None and not looks_like_sip(payload):
             return False
+        known = len(self.messages)
         for data in _messages_in(payload):
             self._add(
                 capture, packet, time, source, destination, transport, data, ip_id, scanned if data is payload else None
             )
+        if correlation:
+            for captured in self.messages[known:]:
+                captured.correlation = correlation
         return True
 
     def segment(

@@ -41,6 +41,8 @@ class CapturedMessage:
     retransmission: bool = False
     copy: bool = False
     """Another capture of the same packet (a mirror port), not a retransmission."""
+    correlation: str = ""
+    """Correlation id that a HEP capture agent gave it, or ""."""
 
 
 @dataclass(slots=True)

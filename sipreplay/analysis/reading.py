@@ -86,16 +86,17 @@ class _Taker:
         self._begun.clear()
 
     def datagram(self, origin: Origin, payload: bytes, ip_id: int, cut: bool) -> None:
-        packet, time, source, source_port, destination, destination_port = origin
+        packet, time, source, source_port, destination, destination_port, correlation, transport = origin
         taken = self._collector.datagram(
             self._capture,
             packet,
             time,
             _address(source, source_port),
             _address(destination, destination_port),
-            "UDP",
+            transport,
             payload,
             ip_id,
+            correlation,
         )
         if taken:
             if cut and self._reader is not None:
@@ -105,7 +106,7 @@ class _Taker:
             self._announce()
 
     def segment(self, origin: Origin, payload: bytes, missing: int) -> bool:
-        packet, time, source, source_port, destination, destination_port = origin
+        packet, time, source, source_port, destination, destination_port = origin[:6]
         if not self._has_begun((source, source_port, destination, destination_port), payload, missing):
             return False
         useful = self._collector.segment(

@@ -1,7 +1,8 @@
 """The pcapng format: sections, interfaces and the packet blocks of a chunk.
 
 Reads both byte orders (a section each), any time resolution, several interfaces with their own link types, and the
-three packet blocks; skips every other block. Never opens files; the reader hands it bytes.
+three packet blocks; collects decryption secrets and skips every other block. Never opens files; the reader hands it
+bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ INTERFACE = 1
 OLD_PACKET = 2
 SIMPLE_PACKET = 3
 ENHANCED_PACKET = 6
+DECRYPTION_SECRETS = 10
+MAX_SECRETS_BYTES = 16 << 20
+"""Decryption secrets kept from one file; later ones are noted and left out."""
 _PACKETS = (ENHANCED_PACKET, OLD_PACKET, SIMPLE_PACKET)
 _ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 _OPTION_RESOLUTION, _OPTION_OFFSET = 9, 14
@@ -70,6 +74,10 @@ class PcapngRecords:
         self._last_ns = 0
         self._orphans = [0, 0]
         """First packet without an interface, and how many there are."""
+        self.secrets: list[tuple[int, bytes]] = []
+        """Decryption secrets so far: (type, such as 0x544C534B for a TLS key log; its bytes)."""
+        self._secrets_bytes = 0
+        self._secrets_lost = 0
         self.damage = ""
 
     def links(self) -> list[int]:
@@ -92,6 +100,9 @@ class PcapngRecords:
         ]
         if self._orphans[1]:
             found.append((self._orphans[0], f"{self._orphans[1]} packets name an interface that was not described"))
+        if self._secrets_lost:
+            limits = f"more than {MAX_PACKET >> 20} MiB, or {MAX_SECRETS_BYTES >> 20} MiB in all"
+            found.append((0, f"{self._secrets_lost} blocks of decryption secrets were left out: {limits}"))
         return sorted(found)
 
     def missing(self, left: int) -> str:
@@ -132,7 +143,8 @@ class PcapngRecords:
                 self.damage = f"block length of {length} bytes"
                 break
             if position + length > end:
-                if kind not in (SECTION, INTERFACE, *_PACKETS):
+                if kind not in (SECTION, INTERFACE, *_PACKETS) and (kind != DECRYPTION_SECRETS or length > MAX_PACKET):
+                    self._secrets_lost += kind == DECRYPTION_SECRETS
                     self._skip = length - (end - position)
                     position = end
                 elif length > MAX_PACKET:
@@ -142,12 +154,26 @@ class PcapngRecords:
                 self._order, self._interfaces = order or "<", []
             elif kind == INTERFACE:
                 self._describe(bytes(view[position : position + length]))
+            elif kind == DECRYPTION_SECRETS:
+                self._keep_secrets(bytes(view[position + 8 : position + length - 4]))
             elif kind in _PACKETS and length >= (16 if kind == SIMPLE_PACKET else 32):
                 odd.append((len(packets), kind))
                 append(position)
             position += length
         self._flush(out, buffer, packets, odd)
         return out, position
+
+    def _keep_secrets(self, body: bytes) -> None:
+        """Keep a decryption secrets block: type, length, secrets, options."""
+        if len(body) < 8:
+            return
+        kind, length = struct.unpack_from(self._order + "II", body)
+        secrets = body[8 : 8 + length]
+        if len(body) > MAX_PACKET or self._secrets_bytes + len(secrets) > MAX_SECRETS_BYTES:
+            self._secrets_lost += 1
+            return
+        self._secrets_bytes += len(secrets)
+        self.secrets.append((kind, secrets))
 
     def _describe(self, block: bytes) -> None:
         """Add an interface. Options that are malformed leave the defaults."""

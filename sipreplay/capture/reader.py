@@ -58,6 +58,11 @@ class CaptureReader:
         return [links.name_of(link) for link in self._records.links()] if self._records else []
 
     @property
+    def secrets(self) -> list[tuple[int, bytes]]:
+        """Decryption secrets that the file holds, as far as it was read: (type, bytes); pcapng only."""
+        return self._records.secrets if isinstance(self._records, PcapngRecords) else []
+
+    @property
     def size(self) -> int:
         """Bytes of the file, 0 if it is a pipe."""
         try:

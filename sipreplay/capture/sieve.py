@@ -32,6 +32,10 @@ class Origin(NamedTuple):
     source_port: int
     destination: str
     destination_port: int
+    correlation: str = ""
+    """What a HEP capture agent said ties packets to a call (chunk 17), or ""."""
+    transport: str = "UDP"
+    """What carried a datagram, as a HEP capture agent told; "UDP" where the packet itself was seen."""
 
 
 class Taker(Protocol):

@@ -50,6 +50,14 @@ def test_any_port_and_several_messages_in_a_datagram() -> None:
     assert malformed == 0
 
 
+def test_the_correlation_of_a_capture_agent_is_kept() -> None:
+    collector = SipCollector()
+    collector.datagram(0, 1, 1.0, ODD, B, "TCP", OPTIONS, 0, "leg-7")
+    collector.datagram(0, 2, 2.0, ODD, B, "UDP", OPTIONS.replace(b"Call-ID: c", b"Call-ID: d"))
+    messages, _ = collector.finish()
+    assert [(m.transport, m.correlation) for m in messages] == [("TCP", "leg-7"), ("UDP", "")]
+
+
 def test_malformed_messages_are_counted_and_other_traffic_is_not() -> None:
     collector = SipCollector()
     assert collector.datagram(0, 1, 1.0, A, B, "UDP", b"SIP/2.0 4294967301 better not\r\nCall-ID: x\r\n\r\n")

@@ -102,6 +102,20 @@ def test_pcapng_unknown_block_larger_than_a_chunk(file):
     assert read(file(b"".join(blocks)))[1] == FRAMES[:1]
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_pcapng_decryption_secrets_are_kept(file, order):
+    keys = b"CLIENT_RANDOM 00 11\n"
+    held = block(10, struct.pack(order + "II", 0x544C534B, len(keys)) + keys, order)
+    large = block(10, struct.pack(order + "II", 0x544C534B, 2 << 20) + bytes(2 << 20), order)
+    reader, packets, _ = read(
+        file(section(order) + interface(order=order) + held + large + enhanced(FRAMES[0], 1, 0, order) + held)
+    )
+    assert packets == FRAMES[:1]
+    assert reader.secrets == [(0x544C534B, keys)] * 2
+    assert [note.what[:44] for note in reader.notes] == ["1 blocks of decryption secrets were left out"]
+    assert read(file(pcap(FRAMES)))[0].secrets == []
+
+
 def test_pcapng_interfaces_of_different_links_and_several_sections(file):
     raw = udp(b"raw")
     blocks = [section(), interface(1), interface(105), interface(101)]
