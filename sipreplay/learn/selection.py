@@ -1,23 +1,21 @@
 """Which hop-dialogs are learned: `--call`, `--number`, `--filter`, all of which must fit.
 
-A filter is terms joined by `and`, each `NAME=VALUE`, `NAME!=VALUE`, `NAME~REGEXP` or `NAME!~REGEXP`, with NAME one of
-the keys of `FIELDS`. VALUE is compared without case.
+`--call` and `--filter` (the language of `analysis.filter`) choose calls, with all their dialogs; `--number` chooses
+dialogs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
 
+from sipreplay.analysis.filter import matching_calls, parse_filter
 from sipreplay.analysis.model import Analysis, HopDialog
 from sipreplay.errors import UsageError
 from sipreplay.learn.names import address_of
 from sipreplay.learn.options import LearnOptions
 from sipreplay.sip.syntax import SipSyntaxError
 from sipreplay.sip.uri import parse_uri
-
-LONGEST_REGEXP = 200
 
 
 def _user(dialog: HopDialog, header: str) -> str:
@@ -31,27 +29,6 @@ def _target_user(dialog: HopDialog) -> str:
         return (parse_uri(request.request_uri).user or "") if request else ""
     except SipSyntaxError:
         return ""
-
-
-FIELDS: dict[str, Callable[[HopDialog], list[str]]] = {
-    "kind": lambda d: [d.kind],
-    "method": lambda d: sorted({m.message.method for m in d.messages if m.message.is_request}),
-    "code": lambda d: sorted({str(m.message.status) for m in d.messages if m.message.status}),
-    "state": lambda d: [d.state],
-    "from": lambda d: [_user(d, "from")],
-    "to": lambda d: [_user(d, "to")],
-    "target": lambda d: [_target_user(d)],
-    "call-id": lambda d: [d.call_id],
-    "transport": lambda d: [d.transport],
-    "caller": lambda d: [str(d.caller), d.caller.host],
-    "callee": lambda d: [str(d.callee), d.callee.host],
-    "host": lambda d: [str(d.caller), d.caller.host, str(d.callee), d.callee.host],
-    "hop": lambda d: [str(d.hop)],
-    "user-agent": lambda d: sorted({m.message.get("user-agent") or "" for m in d.messages}),
-}
-"""What a filter may ask of a hop-dialog; a term fits if one of the values does."""
-
-_TERM = re.compile(r"([a-z-]+)\s*(!?[=~])\s*(.*)", re.DOTALL)
 
 
 def choose(analysis: Analysis, options: LearnOptions) -> list[HopDialog]:
@@ -72,7 +49,8 @@ def choose(analysis: Analysis, options: LearnOptions) -> list[HopDialog]:
             raise UsageError("--number: wants a telephone number or a user part")
         tests.append(lambda d: bool(plain & {_plain(u) for u in (_user(d, "from"), _user(d, "to"), _target_user(d))}))
     if options.filter.strip():
-        tests += [_term(text) for text in re.split(r"\s+and\b\s*", options.filter.strip())]
+        passing = {ident for call in matching_calls(analysis, parse_filter(options.filter)) for ident in call.dialogs}
+        tests.append(lambda dialog: dialog.id in passing)
     return [dialog for dialog in analysis.dialogs if all(test(dialog) for test in tests)]
 
 
@@ -86,26 +64,3 @@ def _plain(number: str) -> str:
     if text.startswith("+"):
         return text[1:]
     return text[2:] if re.fullmatch(r"00\d{5,}", text) else text.lower()
-
-
-def _term(text: str) -> Callable[[HopDialog], bool]:
-    match = _TERM.match(text)
-    if match is None or match.group(1) not in FIELDS:
-        raise UsageError(f"--filter {text!r}: wants NAME=VALUE or NAME~REGEXP, with NAME one of {', '.join(FIELDS)}")
-    name, operator, value = match.groups()
-    if operator.endswith("~"):
-        if len(value) > LONGEST_REGEXP:
-            raise UsageError(f"--filter {name}: the regular expression is longer than {LONGEST_REGEXP} characters")
-        try:
-            pattern = re.compile(value, re.IGNORECASE)
-        except re.error as error:
-            raise UsageError(f"--filter {name}: {value!r} is no regular expression: {error}") from None
-        fits: Callable[[str], bool] = lambda said: pattern.search(said) is not None  # noqa: E731
-    else:
-        fits = partial(_same, value.strip().lower())
-    wanted = not operator.startswith("!")
-    return lambda dialog: any(fits(said) for said in FIELDS[name](dialog)) == wanted
-
-
-def _same(wanted: str, said: str) -> bool:
-    return said.lower() == wanted

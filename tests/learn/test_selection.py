@@ -45,11 +45,11 @@ def test_what_is_chosen_is_learned(tmp_path: Path, options: LearnOptions, names:
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("colour=red", "NAME one of kind"),
-        ("method", "wants NAME=VALUE"),
+        ("colour=red", "no field is called 'colour'"),
+        ("method=", "column 8: a value is wanted"),
         ("from~(", "no regular expression"),
         ("from~" + "a" * 300, "longer than"),
-        ("code=200 and ", "wants NAME=VALUE"),
+        ("code=200 and ", "column 14: the expression ends too early"),
         ("kind=publish", "choose no dialog"),
     ],
 )
