@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from sipreplay.analysis.model import Analysis, Call, CapturedMessage, CaptureFile, HopDialog, Stream
+from sipreplay.analysis.model import Analysis, Call, CapturedMessage, CaptureFile, Evidence, HopDialog, Stream
 
 SCHEMA = "sipreplay/inspect/1"
 
@@ -88,9 +88,17 @@ def _call(call: Call) -> dict[str, Any]:
     return {
         "id": call.id,
         "dialogs": list(call.dialogs),
-        "evidence": [
-            {"dialogs": list(item.dialogs), "rule": item.rule, "confidence": item.confidence} for item in call.evidence
-        ],
+        "evidence": [_evidence(item) for item in call.evidence],
+        "left_apart": [_evidence(item) for item in call.left_apart],
+    }
+
+
+def _evidence(item: Evidence) -> dict[str, Any]:
+    return {
+        "dialogs": list(item.dialogs),
+        "rule": _printable(item.rule),
+        "confidence": item.confidence,
+        "values": [_printable(value) for value in item.values],
     }
 
 

@@ -152,6 +152,8 @@ class Evidence(NamedTuple):
     dialogs: tuple[int, ...]
     rule: str
     confidence: float
+    values: tuple[str, ...] = ()
+    """What they share, as captured; for a guess, each mark in words."""
 
 
 @dataclass(slots=True)
@@ -161,6 +163,8 @@ class Call:
     id: int
     dialogs: list[int]
     evidence: list[Evidence] = field(default_factory=list)
+    left_apart: list[Evidence] = field(default_factory=list)
+    """What might tie other dialogs to it and was not used: ambiguous, or a value that too many dialogs have."""
 
 
 class Problem(NamedTuple):

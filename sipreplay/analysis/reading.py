@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sipreplay.analysis.announced import Announcements
 from sipreplay.analysis.calls import build_calls
+from sipreplay.analysis.correlate import parse_all
 from sipreplay.analysis.dialogs import build_dialogs
 from sipreplay.analysis.found_stream import FoundStream
 from sipreplay.analysis.garbage import without_collection
@@ -28,16 +29,24 @@ from sipreplay.rtp.quality import mos
 _MARK = b"SIP/2.0"
 
 
-def analyse(paths: Sequence[Path | str], *, progress: Callable[[int, int], None] | None = None) -> Analysis:
-    """All that is in these captures. `progress` is told bytes read and bytes in all, about every 4 MB.
+def analyse(
+    paths: Sequence[Path | str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    correlate: Sequence[str] = (),
+) -> Analysis:
+    """All that is in these captures. `progress` is told bytes read and bytes in all, about every 4 MB; `correlate`
+    names further headers that tie dialogs to calls (see `calls.build_calls`).
 
     Files are taken in the given order, each as a capture of its own; a stream that goes on in the next file is one.
     Raises CaptureError for a file that cannot be used at all; damage within one is in the problems of its CaptureFile.
+    Raises UsageError for a `correlate` that names no header or has an expression that could run for long.
     """
-    return without_collection(lambda: _analyse(open_captures(paths), progress))
+    parse_all(correlate)  # before hours of reading
+    return without_collection(lambda: _analyse(open_captures(paths), progress, correlate))
 
 
-def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None) -> Analysis:
+def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, correlate: Sequence[str]) -> Analysis:
     collector = SipCollector()
     book = StreamBook()
     taker = _Taker(collector, book.announced)
@@ -59,7 +68,7 @@ def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None) 
     found = book.finish()
     messages, malformed = collector.finish()
     dialogs = build_dialogs(messages)
-    calls = build_calls(dialogs)
+    calls = build_calls(dialogs, correlate)
     media = MediaMap(dialogs, taker.facts)
     streams = [_stream(stream, media) for stream in found]
     _note_streams(captures.readers, book)

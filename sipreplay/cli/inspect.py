@@ -18,6 +18,12 @@ import click
 )
 @click.option("--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Write a page.")
 @click.option("--graph", "graph_file", type=click.Path(path_type=Path, dir_okay=False), help="FILE.graphml or FILE.svg")
+@click.option(
+    "--correlate",
+    multiple=True,
+    metavar="HEADER[=REGEX]",
+    help="Dialogs with the same value (or first group) of this header are one call.",
+)
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
 def command(
     captures: tuple[Path, ...],
@@ -26,6 +32,7 @@ def command(
     json_file: Path | None,
     html_file: Path | None,
     graph_file: Path | None,
+    correlate: tuple[str, ...],
     ascii_only: bool,
 ) -> None:
     """List what captures hold; with --call also the ladder. Generates nothing."""
@@ -40,7 +47,7 @@ def command(
     if graph_file is not None and graph_file.suffix not in (".graphml", ".svg"):
         raise UsageError(f"--graph {graph_file}: the name ends in .graphml or .svg")
     with reading("reading") as progress:
-        analysis = analyse(list(captures), progress=progress)
+        analysis = analyse(list(captures), progress=progress, correlate=correlate)
     by_id = {call.id: call for call in analysis.calls}
     for wanted in calls:
         if wanted not in by_id:

@@ -20,6 +20,12 @@ from sipreplay.cli.types import Duration
 @click.option("--time-scale", type=float, default=1.0, show_default=True, help="Factor on every captured pause.")
 @click.option("--max-pause", type=Duration(), help="No pause is longer.")
 @click.option("--media/--no-media", default=True, show_default=True, help="Take the captured RTP along.")
+@click.option(
+    "--correlate",
+    multiple=True,
+    metavar="HEADER[=REGEX]",
+    help="Dialogs with the same value (or first group) of this header are one call.",
+)
 @click.option("--sut", default="", metavar="HOST[:PORT]", help="The system under test in the capture.")
 def command(
     captures: tuple[Path, ...],
@@ -31,6 +37,7 @@ def command(
     time_scale: float,
     max_pause: float | None,
     media: bool,
+    correlate: tuple[str, ...],
     sut: str,
 ) -> None:
     """Analyse captures and write a bundle: SIPp scenarios, injection files, media, a report, and sipp.sh."""
@@ -50,6 +57,7 @@ def command(
         force=force,
         sut=sut,
         media=media,
+        correlate=correlate,
     )
     with reading("learning") as progress:
         report = learn(list(captures), output, options, progress)

@@ -31,6 +31,8 @@ class LearnOptions:
     """How long a side that sent the last response stays to answer retransmissions."""
     media: bool = True
     """Whether captured RTP goes into the bundle."""
+    correlate: tuple[str, ...] = ()
+    """Headers that tie dialogs to calls, as `HEADER` or `HEADER=REGEX`."""
 
     def check(self) -> None:
         """Raise UsageError for what cannot be done."""
