@@ -195,9 +195,11 @@ def guesses(dialogs: Sequence[HopDialog], tied: Callable[[int, int], bool]) -> I
 def _best(leg: _Leg, candidates: Iterable[_Leg], tied: Callable[[int, int], bool]) -> Iterator[Guess | Ambiguous]:
     best: dict[Hashable, tuple[float, _Leg, tuple[str, ...]]] = {}
     for other in candidates:
-        if other.group == leg.group or tied(other.dialog.id, leg.dialog.id):
+        if other.group == leg.group:
             continue
         score, values = _score(other, leg)
+        if score >= THRESHOLD and tied(other.dialog.id, leg.dialog.id):
+            return  # better evidence has said already whose leg it is
         if score >= THRESHOLD and (other.group not in best or best[other.group][0] < score):
             best[other.group] = (score, other, values)
     ranked = sorted(best.values(), key=lambda item: -item[0])

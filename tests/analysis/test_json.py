@@ -15,7 +15,7 @@ STREAM = (
     "source destination ssrc payload_types codec packets lost duplicates reordered mean_delta_ms max_delta_ms"
     " mean_jitter_ms max_jitter_ms mos dtmf first last dialog"
 )
-FIELDS = {"captures": CAPTURE, "dialogs": DIALOG, "calls": "id dialogs evidence", "streams": STREAM}
+FIELDS = {"captures": CAPTURE, "dialogs": DIALOG, "calls": "id dialogs evidence left_apart", "streams": STREAM}
 
 
 def document(flow: Flow) -> dict[str, Any]:
