@@ -98,6 +98,22 @@ class ActionCompiler:
                 operation.target = self._variable(action.assign_to)
                 operation.text = self._text(action.username)
                 operation.text2 = self._text(action.password)
+            case model.RtpEcho():
+                raise ScenarioError("<rtp_echo> switches the echo of media, which is not built yet")
+            case model.Insert() | model.Replace():
+                operation = Operation(steps.INSERT if isinstance(action, model.Insert) else steps.REPLACE)
+                operation.text = self._text(action.file)
+                operation.text2 = self._text(action.value)
+                operation.text3 = self._text(action.row) if isinstance(action, model.Replace) else None
+            case model.Sample():
+                operation = Operation(steps.SAMPLE)
+                operation.target = self._variable(action.assign_to)
+                operation.extra = action.distribution
+            case model.UrlCode():
+                operation = Operation(steps.URL_ENCODE if action.operation == "urlencode" else steps.URL_DECODE)
+                operation.target = self._variable(action.variable)
+            case model.CloseConnection():
+                raise ScenarioError("<closecon> needs a connection for each call (-t tn), which is not built yet")
             case _:
                 raise ScenarioError(f"the action <{type(action).__name__.lower()}> is not supported yet")
         return operation
@@ -165,7 +181,7 @@ class ActionCompiler:
             operation = Operation(steps.COMMAND)
             operation.text = self._text(action.value)
         else:
-            raise ScenarioError(f"<exec {action.kind}> is not supported yet")
+            raise ScenarioError(f"<exec {action.kind}> plays a media stream, which is not built yet")
         return operation
 
     def _source(self, value: str, kind: str) -> int:

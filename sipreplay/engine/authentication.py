@@ -22,7 +22,7 @@ DEFAULT_PASSWORD = b"password"
 
 
 def credentials(
-    engine: Engine, call: Call, arguments: tuple[Template | None, Template | None], message: bytes, now: float
+    engine: Engine, call: Call, arguments: tuple[Template | None, ...], message: bytes, now: float
 ) -> bytes:
     """The whole header line, without its line end, for the challenge that a `<recv auth="true">` kept.
 
@@ -35,7 +35,7 @@ def credentials(
     if more is None or not more.challenge:
         raise CallFailed("", '[authentication] without a challenge: no 401 or 407 was taken by a <recv auth="true">')
     name = b"Authorization" if more.challenge_code == 401 else b"Proxy-Authorization"
-    user_text, password_text = arguments
+    user_text, password_text = arguments[:2]
     config = engine.config
     username = render(engine, call, user_text, now) if user_text is not None else b""
     password = render(engine, call, password_text, now) if password_text is not None else b""

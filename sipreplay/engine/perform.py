@@ -9,6 +9,7 @@ import ipaddress
 import re
 import subprocess
 from typing import TYPE_CHECKING
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from sipreplay.engine import steps
 from sipreplay.engine.authentication import verify
@@ -18,6 +19,8 @@ from sipreplay.engine.reach import may_reach
 from sipreplay.engine.render import render
 from sipreplay.engine.steps import NO_VARIABLE, Operation, Template
 from sipreplay.engine.variables import as_double, as_text, is_set, parse_double, read, write
+from sipreplay.errors import ScenarioError
+from sipreplay.scenario.distributions import draw
 
 if TYPE_CHECKING:
     from sipreplay.engine.engine import Engine
@@ -177,6 +180,14 @@ def _simple(engine: Engine, call: Call, operation: Operation, subject: bytes, no
         username = _text(engine, call, operation.text, now)
         password = _text(engine, call, operation.text2, now)
         write(engine, call, operation.target, verify(subject or call.last_received, username, password))
+    elif kind == steps.SAMPLE:
+        write(engine, call, operation.target, float(draw(operation.extra, engine.random)))
+    elif kind == steps.URL_ENCODE or kind == steps.URL_DECODE:
+        text = as_text(read(engine, call, operation.target))
+        coded = _url_encoded(text) if kind == steps.URL_ENCODE else unquote_to_bytes(text.replace(b"+", b" "))
+        write(engine, call, operation.target, coded)
+    elif kind == steps.INSERT or kind == steps.REPLACE:
+        _change_line(engine, call, operation, now)
     elif kind == steps.COMMAND:
         command = _text(engine, call, operation.text, now).decode("utf-8", "surrogateescape")
         # The shell puts it in the background and ends: the run waits for a fork, never for the command.
@@ -217,6 +228,27 @@ def _lookup(engine: Engine, call: Call, operation: Operation, now: float) -> Non
     if index is None:
         raise FatalError(f"<lookup>: there is no index of the injection file {name!r}; name it with -infindex")
     write(engine, call, operation.target, float(index.get(key, -1)))
+
+
+def _change_line(engine: Engine, call: Call, operation: Operation, now: float) -> None:
+    """`insert` and `replace`: for this engine's later look-ups and calls; the file itself is not touched."""
+    name = _text(engine, call, operation.text, now).decode("utf-8", "surrogateescape")
+    value = _text(engine, call, operation.text2, now).decode("utf-8", "surrogateescape")
+    source = next((source for source in engine.injections if source.name == name), None)
+    if source is None:
+        raise FatalError(f"the scenario changes the injection file {name!r}, which was not given with -inf")
+    try:
+        if operation.kind == steps.INSERT:
+            source.insert(value)
+        else:
+            row = parse_double(_text(engine, call, operation.text3, now))
+            source.replace(int(row) if row is not None and abs(row) < 1e15 else -1, value)
+    except ScenarioError as error:
+        raise FatalError(str(error)) from None
+
+
+def _url_encoded(text: bytes) -> bytes:
+    return quote_from_bytes(text, safe="").encode("ascii")
 
 
 def _set_destination(engine: Engine, call: Call, operation: Operation, now: float) -> None:

@@ -21,12 +21,14 @@ from sipreplay.engine.variables import Names
 from sipreplay.errors import ScenarioError
 from sipreplay.media.port import MediaPort, NoMedia
 from sipreplay.scenario import model
+from sipreplay.scenario.checks import check_injection
 from sipreplay.scenario.distributions import LONGEST_MS, percentile_99, sample
 from sipreplay.scenario.injection import InjectionFile
 from sipreplay.scenario.keywords import compile_default_message, compile_text, sent_kind
 from sipreplay.scenario.posix import compile_posix
 
 _RTPMAP = re.compile(r"a=rtpmap:([0-9]{1,3})[ \t]+[^/\s]+/([0-9]{3,6})")
+_OPTIONAL = {"false": steps.MANDATORY, "true": steps.OPTIONAL, "global": steps.GLOBAL}
 UNEXPECTED_LABEL = "_unexp.main"
 UNEXPECTED_RETURN = "_unexp.retaddr"
 UNEXPECTED_PAUSE = "_unexp.pausedaddr"
@@ -120,8 +122,7 @@ class _Compiler:
         program.heads = HeadReader(frozenset(self.templates.headers))
         program.uses_cseq = self.templates.uses_cseq
         program.uses_lines = bool(self.injections)
-        for number, column in self.templates.fields:
-            self.injections[number].require_fields(column)
+        check_injection(self.scenario, self.injections, self.config.keys)
         for name in self.config.set_variables:
             if name not in program.global_names:
                 raise ScenarioError(
@@ -150,6 +151,10 @@ class _Compiler:
                 step = Step(steps.NOP, index)
                 step.expected = "nop"
                 return step
+            case model.SendCommand():
+                return self._send_command(element, index)
+            case model.RecvCommand():
+                return self._recv_command(element, index)
         raise ScenarioError(f"<{type(element).__name__.lower()}> is not supported yet")
 
     def _common(self, step: Step, element: model.Element, labels: dict[str, int]) -> None:
@@ -242,13 +247,29 @@ class _Compiler:
                     f'response={element.response!r} is not a number; write regexp_match="true" for a pattern'
                 ) from None
         step.expected = element.request or element.response
-        step.optional = {"true": steps.OPTIONAL, "global": steps.GLOBAL}.get(element.optional, steps.MANDATORY)
+        step.optional = _OPTIONAL[element.optional]
         step.advance_state = element.advance_state or step.optional == steps.MANDATORY
         step.timeout_s = (element.timeout_ms or self.config.recv_timeout_ms) / 1000.0
         step.rrs = element.rrs
         step.auth = element.auth
         step.response_txn = self._transaction(element.response_txn)
         step.methods_before = bytes(self.methods)
+        return step
+
+    def _send_command(self, element: model.SendCommand, index: int) -> Step:
+        step = Step(steps.SEND_COMMAND, index)
+        text = compile_default_message(element.text, self.config.keys)
+        step.template = self.templates.compile(text, index=None, in_message=True, source=element.text)
+        step.peer = element.dest
+        step.expected = "send command"
+        return step
+
+    def _recv_command(self, element: model.RecvCommand, index: int) -> Step:
+        step = Step(steps.RECV_COMMAND, index)
+        step.peer = element.src
+        step.optional = _OPTIONAL[element.optional]
+        step.timeout_s = self.config.recv_timeout_ms / 1000.0
+        step.expected = "command"
         return step
 
     def _pause(self, element: model.Pause, index: int) -> Step:

@@ -77,6 +77,11 @@ PLAY: Final = 15
 INTERNAL_COMMAND: Final = 16
 COMMAND: Final = 17
 VERIFY_AUTH: Final = 18
+INSERT: Final = 19
+REPLACE: Final = 20
+SAMPLE: Final = 21
+URL_ENCODE: Final = 22
+URL_DECODE: Final = 23
 
 
 class Template:

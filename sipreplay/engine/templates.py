@@ -36,6 +36,8 @@ _DYNAMIC = {
     "len": steps.LENGTH,
 }
 MEDIA_KINDS = ("audio", "image", "video")
+CREDENTIALS = ("username", "password", "aka_OP", "aka_AMF", "aka_K")
+"""Parameters of [authentication], in the order of its slot's argument."""
 
 
 class TemplateCompiler:
@@ -61,8 +63,6 @@ class TemplateCompiler:
         self.uses_cseq = False
         self.auto_media = False
         self.shared_media = False
-        self.fields: list[tuple[int, int]] = []
-        """(file, field) of each use, so that files with too few fields are found at once."""
         self._constants: dict[str, Callable[[int], str]] = {
             "remote_ip": lambda _: bracketed(endpoint.remote_ip),
             "remote_host": lambda _: endpoint.remote_host,
@@ -144,24 +144,25 @@ class TemplateCompiler:
             text = self.argument(word.argument("text")) or Template([], [], in_message=False, source="")
             out.slot(steps.FILL, (text, self.names.reference(word.plain("variable"))))
         elif name == "authentication":
-            out.slot(
-                steps.AUTHENTICATION,
-                (self.argument(word.argument("username")), self.argument(word.argument("password"))),
-            )
+            out.slot(steps.AUTHENTICATION, tuple(self.argument(word.argument(name)) for name in CREDENTIALS))
+        elif name == "tdmmap":
+            raise ScenarioError("keyword [tdmmap] needs -tdmmap, which is not built yet")
         else:
-            raise ScenarioError(f"keyword [{name}] is not supported yet")
+            raise ScenarioError(
+                f"keyword [{name}] belongs to media streams (rtp_stream, SRTP), which are not built yet"
+            )
 
     def _field(self, word: Keyword) -> tuple[int, int, Template | None]:
         if not self.injections:
-            raise ScenarioError("[fieldN] needs an injection file; none was given")
+            raise ScenarioError("[fieldN] needs an injection file; give one with -inf")
         name = word.plain("file")
         if name and name not in self.injections:
-            raise ScenarioError(f"[field] names the injection file {name!r}; given are {', '.join(self.injections)}")
+            raise ScenarioError(
+                f"injection file '{name}' was not given with -inf (given: {', '.join(self.injections)})"
+            )
         number = self.injections.index(name) if name else 0
-        column = int(word.plain("index"))
         self.uses_lines = True
-        self.fields.append((number, column))
-        return number, column, self.argument(word.argument("line"))
+        return number, int(word.plain("index")), self.argument(word.argument("line"))
 
 
 class _Builder:

@@ -1,45 +1,52 @@
-"""The `<action>` lists: from XML attributes to the values of `model`, and back. A table of SIPp's action names.
+"""The `<action>` lists: from XML attributes to the values of `model`. A table of SIPp's action names.
 
-Texts are checked (keywords, regular expressions) but kept as written. Actions that are not built are errors that say
-so.
+Texts are checked (keywords, regular expressions, media parameters) but kept as written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 
 from sipreplay.errors import ScenarioError
-from sipreplay.scenario import model
-from sipreplay.scenario.attributes import Attributes, escape_entities
+from sipreplay.scenario import distributions, media_actions, model
+from sipreplay.scenario.attributes import Attributes
 from sipreplay.scenario.keywords import compile_text
 from sipreplay.scenario.posix import compile_posix
 
-EXEC_KINDS = ("command", "int_cmd", "play_pcap_audio", "play_pcap_image", "play_pcap_video")
-"""The attributes of `<exec>` that are built, in SIPp's order of priority."""
-
-_EXEC_NOT_YET = ("play_dtmf", "rtp_stream", "rtp_echo")
-_NOT_YET = frozenset(
-    ("insert", "replace", "sample", "urlencode", "urldecode", "closecon", "rtp_echo"),
+EXEC_KINDS = (
+    "command",
+    "int_cmd",
+    "play_pcap_audio",
+    "play_pcap_image",
+    "play_pcap_video",
+    "play_dtmf",
+    "rtp_stream",
+    "rtp_echo",
 )
+"""The attributes of `<exec>`, in SIPp's order of priority."""
+
+KEYWORD_EXECS = frozenset(("command", "play_dtmf", "rtp_stream"))
+"""Those whose value is a keyword text."""
+
+_MEDIA_TEXTS: Mapping[str, Callable[[str], object]] = {
+    "play_dtmf": media_actions.parse_dtmf,
+    "rtp_stream": media_actions.parse_rtp_stream,
+    "rtp_echo": media_actions.parse_rtp_echo,
+}
 COMPARISONS = ("equal", "not_equal", "greater_than", "less_than", "greater_than_equal", "less_than_equal")
 
 Keys = Mapping[str, str]
-Pairs = list[tuple[str, str]]
 
 
 def read_action(a: Attributes, keys: Keys) -> model.Action:
     """One action from its start tag. Raises ScenarioError with its place."""
     reader = _READERS.get(a.tag)
     if reader is None:
-        if a.tag in _NOT_YET:
-            raise a.error("this action is not supported yet")
-        raise a.error("unknown action; see the list of actions in the scenario reference")
+        near = get_close_matches(a.tag, _READERS, 1, 0.6)
+        hint = f"did you mean <{near[0]}>?" if near else f"there are {', '.join(_READERS)}"
+        raise a.error(f"unknown action; {hint}")
     return reader(a, keys)
-
-
-def write_action(action: model.Action) -> tuple[str, Pairs]:
-    """Tag and attributes, in a fixed order, defaults left out. The values are not escaped for XML yet."""
-    return _WRITERS[type(action)](action)
 
 
 def _text(a: Attributes, name: str, keys: Keys) -> str:
@@ -104,37 +111,29 @@ def _read_ereg(a: Attributes, keys: Keys) -> model.Action:
     )
 
 
-def _write_ereg(action: model.Ereg) -> tuple[str, Pairs]:
-    pairs = [("regexp", escape_entities(action.regexp)), ("search_in", action.search_in)]
-    if action.search_in == "hdr":
-        pairs.append(("header", action.header))
-        if action.occurrence != 1:
-            pairs.append(("occurrence", str(action.occurrence)))
-        pairs += _flags(case_indep=action.case_indep, start_line=action.start_line)
-    elif action.search_in == "var":
-        pairs.append(("variable", action.variable))
-    pairs += _flags(check_it=action.check_it, check_it_inverse=action.check_it_inverse)
-    return "ereg", [*pairs, ("assign_to", ",".join(action.assign_to))]
-
-
 def _read_log(a: Attributes, keys: Keys) -> model.Action:
     return model.Log(a.tag, _text(a, "message", keys), line=a.line)
 
 
 def _read_exec(a: Attributes, keys: Keys) -> model.Action:
-    for kind in (*EXEC_KINDS, *_EXEC_NOT_YET):
-        if kind in a:
-            if kind in _EXEC_NOT_YET:
-                raise a.error(f"exec {kind} is not supported yet")
-            value = _text(a, kind, keys) if kind == "command" else a.required_text(kind)
-            if kind.startswith("play_pcap") and value.startswith("[") and value.endswith("]"):
-                if value[1:-1] not in keys:
-                    raise a.error(f"{kind}={value}: give the file with -key {value[1:-1]} FILE")
-                value = keys[value[1:-1]]
-            if not value:
-                raise a.error(f"{kind}= is empty")
-            return model.Exec(kind, value, line=a.line)
-    raise a.error(f"illegal <exec>: needs one of {', '.join(EXEC_KINDS)}")
+    kind = next((kind for kind in EXEC_KINDS if kind in a), "")
+    if not kind:
+        raise a.error(f"illegal <exec>: needs one of {', '.join(EXEC_KINDS)}")
+    value = _text(a, kind, keys) if kind in KEYWORD_EXECS else a.required_text(kind)
+    if kind.startswith("play_pcap") and value.startswith("[") and value.endswith("]"):
+        if value[1:-1] not in keys:
+            raise a.error(f"{kind}={value}: give the file with -key {value[1:-1]} FILE")
+        value = keys[value[1:-1]]
+    if not value:
+        raise a.error(f"{kind}= is empty")
+    parse = _MEDIA_TEXTS.get(kind)
+    # A text with keywords is only known when it is played.
+    if parse is not None and "[" not in value:
+        try:
+            parse(value)
+        except ScenarioError as error:
+            raise a.error(f"{kind}: {error.message}") from None
+    return model.Exec(kind, value, line=a.line)
 
 
 def _read_assign(a: Attributes, keys: Keys) -> model.Action:
@@ -203,6 +202,35 @@ def _read_lookup(a: Attributes, keys: Keys) -> model.Action:
     return model.Lookup(a.variable("assign_to"), _text(a, "file", keys), _text(a, "key", keys), line=a.line)
 
 
+def _read_insert(a: Attributes, keys: Keys) -> model.Action:
+    return model.Insert(_text(a, "file", keys), _text(a, "value", keys), line=a.line)
+
+
+def _read_replace(a: Attributes, keys: Keys) -> model.Action:
+    file, row, value = (_text(a, name, keys) for name in ("file", "line", "value"))
+    return model.Replace(file, row, value, line=a.line)
+
+
+def _read_sample(a: Attributes, keys: Keys) -> model.Action:
+    target = a.variable("assign_to")
+    a.required("distribution")
+    distribution = distributions.read_distribution(a)
+    assert distribution is not None
+    return model.Sample(target, distribution, line=a.line)
+
+
+def _read_urlcode(a: Attributes, keys: Keys) -> model.Action:
+    return model.UrlCode(a.tag, a.variable("variable"), line=a.line)
+
+
+def _read_closecon(a: Attributes, keys: Keys) -> model.Action:
+    return model.CloseConnection(line=a.line)
+
+
+def _read_rtp_echo(a: Attributes, keys: Keys) -> model.Action:
+    return model.RtpEcho(*_value_or_variable(a), line=a.line)
+
+
 def _read_setdest(a: Attributes, keys: Keys) -> model.Action:
     host, port, protocol = (_text(a, name, keys) for name in ("host", "port", "protocol"))
     return model.SetDest(host, port, protocol, line=a.line)
@@ -234,60 +262,13 @@ _READERS: Mapping[str, Callable[[Attributes, Keys], model.Action]] = {
     "jump": _read_jump,
     "pauserestore": _read_pauserestore,
     "lookup": _read_lookup,
+    "insert": _read_insert,
+    "replace": _read_replace,
+    "sample": _read_sample,
+    "urlencode": _read_urlcode,
+    "urldecode": _read_urlcode,
+    "closecon": _read_closecon,
+    "rtp_echo": _read_rtp_echo,
     "setdest": _read_setdest,
     "verifyauth": _read_verifyauth,
-}
-
-
-def _flags(**flags: bool) -> Pairs:
-    return [(name, "true") for name, value in flags.items() if value]
-
-
-def written_number(value: float) -> str:
-    """A double as its shortest text that reads back as the same double."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
-
-
-def _operand(value: float | None, variable: str) -> Pairs:
-    return [("variable", variable)] if value is None else [("value", written_number(value))]
-
-
-def _write_compared(action: model.Test | model.Strcmp) -> Pairs:
-    if action.value is None:
-        pairs = [("variable2", action.variable2)]
-    elif isinstance(action.value, str):
-        pairs = [("value", escape_entities(action.value))]
-    else:
-        pairs = [("value", written_number(action.value))]
-    if action.assign_to:
-        pairs.append(("assign_to", action.assign_to))
-    return pairs + _flags(check_it=action.check_it, check_it_inverse=action.check_it_inverse)
-
-
-_WRITERS: Mapping[type, Callable[..., tuple[str, Pairs]]] = {
-    model.Ereg: _write_ereg,
-    model.Log: lambda x: (x.level, [("message", escape_entities(x.message))]),
-    model.Exec: lambda x: ("exec", [(x.kind, escape_entities(x.value))]),
-    model.Assign: lambda x: (x.operation, [("assign_to", x.assign_to), *_operand(x.value, x.variable)]),
-    model.AssignStr: lambda x: ("assignstr", [("assign_to", x.assign_to), ("value", escape_entities(x.value))]),
-    model.ToDouble: lambda x: ("todouble", [("assign_to", x.assign_to), ("variable", x.variable)]),
-    model.Test: lambda x: ("test", [("variable", x.variable), ("compare", x.compare), *_write_compared(x)]),
-    model.Strcmp: lambda x: ("strcmp", [("variable", x.variable), *_write_compared(x)]),
-    model.Trim: lambda x: ("trim", [("assign_to", x.assign_to)]),
-    model.Index: lambda x: ("index", [("assign_to", x.assign_to)]),
-    model.GetTimeOfDay: lambda x: ("gettimeofday", [("assign_to", f"{x.seconds},{x.microseconds}")]),
-    model.Jump: lambda x: ("jump", _operand(x.value, x.variable)),
-    model.PauseRestore: lambda x: ("pauserestore", _operand(x.value, x.variable)),
-    model.Lookup: lambda x: (
-        "lookup",
-        [("assign_to", x.assign_to), ("file", escape_entities(x.file)), ("key", escape_entities(x.key))],
-    ),
-    model.VerifyAuth: lambda x: (
-        "verifyauth",
-        [("assign_to", x.assign_to)] + [(name, escape_entities(getattr(x, name))) for name in ("username", "password")],
-    ),
-    model.SetDest: lambda x: (
-        "setdest",
-        [(name, escape_entities(getattr(x, name))) for name in ("host", "port", "protocol")],
-    ),
 }

@@ -11,8 +11,9 @@ from itertools import pairwise
 
 from sipreplay.errors import ScenarioError
 from sipreplay.scenario import model
+from sipreplay.scenario.actions import KEYWORD_EXECS
 from sipreplay.scenario.injection import InjectionFile
-from sipreplay.scenario.keywords import Keyword, Text, compile_text, keywords_in, sent_kind
+from sipreplay.scenario.keywords import Keyword, Text, compile_default_message, compile_text, keywords_in, sent_kind
 
 UNUSED = "_"
 """The one variable that may be written and never read."""
@@ -52,7 +53,11 @@ def check_injection(
         named[name].require_fields(number)
     for element in _all_elements(scenario):
         for action in element.actions:
-            if isinstance(action, model.Lookup) and "[" not in action.file and action.file not in named:
+            if (
+                isinstance(action, model.Lookup | model.Insert | model.Replace)
+                and "[" not in action.file
+                and action.file not in named
+            ):
                 raise _unknown_file(action.file, named, scenario.file, action.line or element.line)
 
 
@@ -64,6 +69,14 @@ def media_kinds(scenario: model.Scenario) -> set[str]:
         for action in element.actions
         if isinstance(action, model.Exec) and action.kind.startswith("play_pcap_")
     }
+
+
+def tag_of(element: model.Element) -> str:
+    """The name of an element in the file."""
+    if isinstance(element, model.Pause):
+        return "timewait" if element.timewait else "pause"
+    names: dict[type[model.Element], str] = {model.SendCommand: "sendCmd", model.RecvCommand: "recvCmd"}
+    return names.get(type(element), type(element).__name__.lower())
 
 
 def _unknown_file(name: str, named: Mapping[str, InjectionFile], file: str, line: int) -> ScenarioError:
@@ -82,17 +95,18 @@ def _fail(message: str, element: model.Element) -> ScenarioError:
 
 def _check_order(scenario: model.Scenario) -> None:
     elements = scenario.elements
-    if not any(isinstance(element, model.Send | model.Recv) for element in elements):
-        raise ScenarioError("the scenario neither sends nor receives a message")
+    deciding = model.Send | model.Recv | model.SendCommand | model.RecvCommand
+    if not any(isinstance(element, deciding) for element in elements):
+        raise ScenarioError("the scenario neither sends nor receives a message or command")
     for element, following in pairwise(elements):
         if isinstance(element, model.Pause) and element.timewait:
             raise _fail("<timewait> must be the last message of the scenario", following)
-        optional = isinstance(element, model.Recv) and element.optional != "false"
-        if optional and not isinstance(following, model.Recv):
-            tag = type(following).__name__.lower()
+        optional = isinstance(element, model.Recv | model.RecvCommand) and element.optional != "false"
+        if optional and not isinstance(following, model.Recv | model.RecvCommand):
+            own, tag = tag_of(element), tag_of(following)
             raise _fail(
-                f"<recv> before <{tag}> sequence without a mandatory message: put a <recv> that is not optional "
-                f"between the optional <recv> of line {element.line} and this",
+                f"<recv> before <{tag}> sequence without a mandatory message: put a <{own}> that is not optional "
+                f"between the optional <{own}> of line {element.line} and this",
                 following,
             )
 
@@ -163,7 +177,11 @@ def _texts(action: model.Action) -> tuple[str, ...]:
     if isinstance(action, model.AssignStr):
         return (action.value,)
     if isinstance(action, model.Exec):
-        return (action.value,) if action.kind == "command" else ()
+        return (action.value,) if action.kind in KEYWORD_EXECS else ()
+    if isinstance(action, model.Insert):
+        return (action.file, action.value)
+    if isinstance(action, model.Replace):
+        return (action.file, action.row, action.value)
     if isinstance(action, model.Lookup):
         return (action.file, action.key)
     if isinstance(action, model.SetDest):
@@ -178,6 +196,9 @@ def _keyword_uses(scenario: model.Scenario, keys: Mapping[str, str] | None) -> I
     for element in _all_elements(scenario):
         if isinstance(element, model.Send):
             for keyword in keywords_in(_compiled(element.text, True, keys, element.line)):
+                yield element.line, keyword
+        elif isinstance(element, model.SendCommand):
+            for keyword in keywords_in(compile_default_message(element.text, keys)):
                 yield element.line, keyword
         for action in element.actions:
             line = action.line or element.line

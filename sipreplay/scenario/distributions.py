@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import NamedTuple
 
+from sipreplay.scenario.attributes import Attributes
 from sipreplay.scenario.model import Distribution
 
 LONGEST_MS = 2**31 - 1
@@ -86,6 +87,32 @@ KINDS: Mapping[str, Kind] = {
 _POSITIVE = {"weibull": ("lambda", "k"), "pareto": ("k", "x_m"), "gamma": ("k", "theta"), "negbin": ("n", "p")}
 
 
+_OLD_STYLE = ("normal", "exponential", "lognormal", "weibull", "pareto", "gamma")
+
+
+def read_distribution(a: Attributes) -> Distribution | None:
+    """The `distribution` attribute, or on a pause the older way (its name as an attribute, or min and max), or None.
+
+    Raises ScenarioError for an unknown name, and for parameters that are missing or impossible.
+    """
+    if "distribution" in a:
+        name = a.raw("distribution")
+    elif a.tag == "pause" and any(old in a for old in _OLD_STYLE):
+        name = next(old for old in _OLD_STYLE if old in a)
+    elif a.tag == "pause" and ("min" in a or "max" in a):
+        name = "uniform"
+    else:
+        return None
+    kind = KINDS.get(name)
+    if kind is None:
+        raise a.error(f'distribution="{name}" must be one of {", ".join(KINDS)}')
+    built = Distribution(name, tuple((parameter, a.number(parameter)) for parameter in kind.parameters))
+    wrong = problem(built)
+    if wrong:
+        raise a.error(wrong)
+    return built
+
+
 def problem(distribution: Distribution) -> str:
     """What is wrong with the parameters; "" if nothing is."""
     values = dict(distribution.parameters)
@@ -99,12 +126,17 @@ def problem(distribution: Distribution) -> str:
     return ""
 
 
-def sample(distribution: Distribution, random: Random) -> float:
-    """One duration in milliseconds: less than 1 becomes 0, more than `LONGEST_MS` is clipped."""
+def draw(distribution: Distribution, random: Random) -> float:
+    """One number as the distribution gives it; one too large for a double becomes `LONGEST_MS`."""
     try:
-        value = KINDS[distribution.name].sample(tuple(value for _, value in distribution.parameters), random)
+        return KINDS[distribution.name].sample(tuple(value for _, value in distribution.parameters), random)
     except OverflowError:
         return float(LONGEST_MS)
+
+
+def sample(distribution: Distribution, random: Random) -> float:
+    """One duration in milliseconds: less than 1 becomes 0, more than `LONGEST_MS` is clipped."""
+    value = draw(distribution, random)
     return 0.0 if value < 1 else min(value, float(LONGEST_MS))
 
 

@@ -34,6 +34,9 @@ class InjectionFile:
     printf_offset: int = 0
     printf_multiple: int = 1
     _next: int = field(default=0, repr=False)
+    _indexed: int = field(default=-1, repr=False)
+    """The field that `_index` is of; -1: none."""
+    _index: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """Lines that calls can get (virtual ones with PRINTF)."""
@@ -68,8 +71,40 @@ class InjectionFile:
         return text
 
     def index(self, number: int) -> dict[str, int]:
-        """Value of field `number` to line, for `lookup`; the last line with a value wins."""
-        return {self.field(line, number): line for line in range(len(self))}
+        """Value of field `number` to line, for `lookup`; the last line with a value wins.
+
+        The dict that is returned last follows `insert` and `replace`.
+        """
+        self._indexed = number
+        self._index = {self.field(line, number): line for line in range(len(self))}
+        return self._index
+
+    def insert(self, value: str) -> int:
+        """Append a line, for calls and look-ups to come; its number. Raises ScenarioError for a file with PRINTF."""
+        self._changeable("insert")
+        self.lines.append(value.split(";"))
+        self.line_numbers.append(0)
+        line = len(self.lines) - 1
+        if self._indexed >= 0:
+            self._index[self.field(line, self._indexed)] = line
+        return line
+
+    def replace(self, line: int, value: str) -> None:
+        """Replace a line. Raises ScenarioError for a file with PRINTF, and for a line that does not exist."""
+        self._changeable("replace")
+        if not 0 <= line < len(self.lines):
+            raise ScenarioError(f"replace: there is no line {line}; lines are numbered 0 to {len(self) - 1}", self.name)
+        if self._indexed >= 0:
+            old = self.field(line, self._indexed)
+            if self._index.get(old) == line:
+                del self._index[old]
+        self.lines[line] = value.split(";")
+        if self._indexed >= 0:
+            self._index[self.field(line, self._indexed)] = line
+
+    def _changeable(self, action: str) -> None:
+        if self.printf:
+            raise ScenarioError(f"{action}: the file has PRINTF, its lines cannot be changed", self.name)
 
     def require_fields(self, number: int) -> None:
         """Raise ScenarioError, naming the line, if some line has no field `number`."""

@@ -20,8 +20,8 @@ class Keyword:
     """One `[name...]`.
 
     Fixed keywords have SIPp's name. The parameterised ones are named `field` (index, file, line), `file` (name),
-    `variable` (name), `fill` (text, variable), `last_header` (name) and `authentication` (username, password); their
-    arguments are compiled texts, absent where the scenario leaves them out.
+    `variable` (name), `fill` (text, variable), `last_header` (name) and `authentication` (username, password, aka_OP,
+    aka_AMF, aka_K); their arguments are compiled texts, absent where the scenario leaves them out.
     """
 
     name: str
@@ -45,20 +45,46 @@ class Keyword:
 Text: TypeAlias = tuple[bytes | Keyword, ...]
 """A compiled text: literal bytes and keywords in turn."""
 
-OFFSET_KEYWORDS = frozenset(
-    ("remote_port", "local_port", "media_port", "auto_media_port", "cseq", "branch", "last_cseq_number", "len")
+_KEY_PARAMETERS = frozenset(f"cryptokeyparams{line}{medium}" for line in "12" for medium in ("audio", "video"))
+SRTP_KEYWORDS = _KEY_PARAMETERS | frozenset(
+    f"{name}{line}{medium}"
+    for name in (
+        "cryptotag",
+        "cryptosuiteaescm128sha180",
+        "cryptosuiteaescm128sha132",
+        "cryptosuitenullsha180",
+        "cryptosuitenullsha132",
+        "ueaescm128sha180",
+        "ueaescm128sha132",
+    )
+    for line in "12"
+    for medium in ("audio", "video")
+)
+"""Those of an SDES offer: primary and secondary line, audio and video."""
+
+OFFSET_KEYWORDS = _KEY_PARAMETERS | frozenset(
+    (
+        "remote_port",
+        "local_port",
+        "media_port",
+        "auto_media_port",
+        "rtpstream_audio_port",
+        "rtpstream_video_port",
+        "cseq",
+        "branch",
+        "last_cseq_number",
+        "len",
+    )
 )
 """Fixed keywords whose offset counts; others ignore it, as SIPp does."""
 
 _WITHOUT_OFFSET = """
     remote_ip remote_host transport local_ip local_ip_type server_ip media_ip media_ip_type
     call_number call_id pid service msg_index next_url last_Request_URI last_message peer_tag_param routes
-    dynamic_id clock_tick timestamp date users userid sipp_version
+    dynamic_id clock_tick timestamp date users userid sipp_version tdmmap
 """
-FIXED_KEYWORDS = OFFSET_KEYWORDS | frozenset(_WITHOUT_OFFSET.split())
+FIXED_KEYWORDS = OFFSET_KEYWORDS | SRTP_KEYWORDS | frozenset(_WITHOUT_OFFSET.split())
 
-_SRTP = re.compile(r"(cryptotag|cryptosuite|cryptokeyparams|ue(aescm|null))\w*(audio|video)$")
-_NOT_YET = frozenset(("tdmmap", "rtpstream_audio_port", "rtpstream_video_port"))
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "field": ("file", "line"),
     "file": ("name",),
@@ -241,8 +267,6 @@ def _keyword(body: str, keys: Mapping[str, str], depth: int) -> Keyword | bytes:
     name, offset = _split_offset(body)
     if name in FIXED_KEYWORDS:
         return Keyword(name, offset if name in OFFSET_KEYWORDS else 0)
-    if name in _NOT_YET or _SRTP.match(name):
-        raise ScenarioError(f"keyword [{name}] is not supported yet")
     field = re.match(r"field([0-9]{1,6})(?=\s|$)", body.split(" ")[0] if " " in body else name)
     if field:
         parameters = _parameters("field", body[field.end() :], keys, depth)
@@ -267,10 +291,7 @@ def _keyword(body: str, keys: Mapping[str, str], depth: int) -> Keyword | bytes:
             raise ScenarioError(f"[{body}] does not name a header")
         return Keyword("last_header", 0, (("name", (_encode(header),)),))
     if re.match(r"authentication(\s|$)", body):
-        parameters = _parameters("authentication", body[len("authentication") :], keys, depth)
-        if any(key.startswith("aka_") for key, _ in parameters):
-            raise ScenarioError("[authentication] with aka_K, aka_OP or aka_AMF (AKA) is not supported yet")
-        return Keyword("authentication", 0, parameters)
+        return Keyword("authentication", 0, _parameters("authentication", body[len("authentication") :], keys, depth))
     if name in keys:
         return _encode(keys[name])
     shown = body.replace("\n", " ")
@@ -280,7 +301,7 @@ def _keyword(body: str, keys: Mapping[str, str], depth: int) -> Keyword | bytes:
 def _split_offset(body: str) -> tuple[str, int]:
     """Name and offset: the first sign that a digit follows ends the name."""
     match = re.search(r"[+-][0-9]+", body)
-    if match is None or body.startswith("authentication"):
+    if match is None or body.startswith(("authentication", "tdmmap")):
         return body, 0
     return body[: match.start()], int(match.group()[:10])
 

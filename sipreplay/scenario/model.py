@@ -16,6 +16,14 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Distribution:
+    """A named distribution of milliseconds, parameters by SIPp's attribute names."""
+
+    name: str
+    parameters: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ereg(Action):
     """POSIX extended search. `assign_to`: whole match, then groups."""
 
@@ -164,6 +172,53 @@ class VerifyAuth(Action):
     password: str
 
 
+@dataclass(frozen=True, slots=True)
+class Insert(Action):
+    """Append a line to an injection file, in memory; keyword texts."""
+
+    file: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replace(Action):
+    """Replace a line (from 0) of an injection file, in memory; keyword texts."""
+
+    file: str
+    row: str
+    """SIPp's attribute `line`."""
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Action):
+    """A number drawn from a distribution."""
+
+    assign_to: str
+    distribution: Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class UrlCode(Action):
+    """`urlencode` or `urldecode` by `operation`: a variable's text, in place."""
+
+    operation: str
+    variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseConnection(Action):
+    """`closecon`: close this call's connection; the next send opens another."""
+
+
+@dataclass(frozen=True, slots=True)
+class RtpEcho(Action):
+    """Switch the echo of `-rtp_echo`, for all calls; 0 is off."""
+
+    value: float | None = None
+    variable: str = ""
+
+
 @dataclass(slots=True, kw_only=True)
 class Element:
     """What all message elements share (spec: common attributes)."""
@@ -216,14 +271,6 @@ class Recv(Element):
     response_txn: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """A named distribution of milliseconds, parameters by SIPp's attribute names."""
-
-    name: str
-    parameters: tuple[tuple[str, float], ...]
-
-
 @dataclass(slots=True, kw_only=True)
 class Pause(Element):
     """Duration: `variable`, else `distribution`, else `milliseconds`, else the command line's `-d`."""
@@ -238,6 +285,23 @@ class Pause(Element):
 @dataclass(slots=True, kw_only=True)
 class Nop(Element):
     """No SIP activity."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SendCommand(Element):
+    """`<sendCmd>` (3PCC): `text` as of a Send; `dest` names the peer of extended 3PCC."""
+
+    text: str
+    dest: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class RecvCommand(Element):
+    """`<recvCmd>` (3PCC): `src` names the peer of extended 3PCC."""
+
+    src: str = ""
+    optional: str = "false"
+    """false, true or global."""
 
 
 @dataclass(slots=True)
@@ -262,5 +326,6 @@ class Scenario:
 
     @property
     def is_client(self) -> bool:
-        """Whether the first message that is neither pause nor nop is sent (spec 1.4)."""
-        return next((isinstance(e, Send) for e in self.elements if isinstance(e, Send | Recv)), False)
+        """Whether the first message or command that is neither pause nor nop is sent (spec 1.4)."""
+        deciding = Send | SendCommand | Recv | RecvCommand
+        return next((isinstance(e, Send | SendCommand) for e in self.elements if isinstance(e, deciding)), False)

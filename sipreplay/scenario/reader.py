@@ -23,11 +23,6 @@ from sipreplay.scenario.posix import compile_posix
 LARGEST_FILE = 16 * 1024 * 1024
 DEFAULT_MESSAGES = ("3pcc_abort", "ack", "ack2", "bye", "cancel", "200")
 
-_NOT_YET = {
-    "sendCmd": "third party call control (3PCC)",
-    "recvCmd": "third party call control (3PCC)",
-}
-_OLD_STYLE = ("normal", "exponential", "lognormal", "weibull", "pareto", "gamma")
 _HINTS = (
     ("redefined", "an attribute is written twice in one element; remove one"),
     ("EntityRef", "write & as &amp;"),
@@ -159,8 +154,6 @@ class _Reader:
                 raise a.error(f'id="{label}" is used twice')
             labels[label] = len(elements)
             return
-        if element.tag in _NOT_YET:
-            raise a.error(f"{_NOT_YET[element.tag]} is not supported yet")
         build = _MESSAGES.get(element.tag)
         if build is None:
             raise a.error("unknown element in a scenario")
@@ -231,9 +224,7 @@ class _Reader:
         request, response = a.raw("request"), a.raw("response")
         if not request and not response:
             raise a.error("needs request= or response=; without them it matches nothing")
-        optional = a.raw("optional", "false")
-        if optional not in ("true", "false", "global"):
-            raise a.error(f'optional="{optional}" must be true, false or global')
+        optional = self.optional(a)
         advance = a.boolean("advance_state", True)
         if not advance and optional == "false":
             raise a.error('advance_state="false" needs optional="true" or "global"')
@@ -267,7 +258,7 @@ class _Reader:
             if timewait and a.raw(name):
                 raise a.error(f"{name} is not allowed on <timewait>")
         variable = a.variable("variable", "")
-        distribution = None if variable else self.distribution(a)
+        distribution = None if variable else distributions.read_distribution(a)
         milliseconds = None
         if not variable and distribution is None and "milliseconds" in a:
             value = a.number("milliseconds")
@@ -291,27 +282,25 @@ class _Reader:
             **self.common(a),
         )
 
-    def distribution(self, a: Attributes) -> model.Distribution | None:
-        """The `distribution` attribute, or the older way to write it: its name as an attribute, or min and max."""
-        if "distribution" in a:
-            name = a.raw("distribution")
-        elif a.tag == "pause" and any(old in a for old in _OLD_STYLE):
-            name = next(old for old in _OLD_STYLE if old in a)
-        elif a.tag == "pause" and ("min" in a or "max" in a):
-            name = "uniform"
-        else:
-            return None
-        kind = distributions.KINDS.get(name)
-        if kind is None:
-            raise a.error(f'distribution="{name}" must be one of {", ".join(distributions.KINDS)}')
-        built = model.Distribution(name, tuple((parameter, a.number(parameter)) for parameter in kind.parameters))
-        problem = distributions.problem(built)
-        if problem:
-            raise a.error(problem)
-        return built
-
     def nop(self, a: Attributes, element: Any) -> model.Element:
         return model.Nop(**self.common(a))
+
+    def send_command(self, a: Attributes, element: Any) -> model.Element:
+        text = self.cdata(element)
+        try:
+            compile_default_message(text, self.keys)
+        except ScenarioError as error:
+            raise a.error(error.message) from None
+        return model.SendCommand(text=text, dest=a.text("dest"), **self.common(a))
+
+    def recv_command(self, a: Attributes, element: Any) -> model.Element:
+        return model.RecvCommand(src=a.text("src"), optional=self.optional(a), **self.common(a))
+
+    def optional(self, a: Attributes) -> str:
+        optional = a.raw("optional", "false")
+        if optional not in ("true", "false", "global"):
+            raise a.error(f'optional="{optional}" must be true, false or global')
+        return optional
 
     def init(self, element: Any) -> None:
         for child in self.children(element):
@@ -324,8 +313,6 @@ class _Reader:
         name = a.required("id")
         if name not in DEFAULT_MESSAGES:
             raise a.error(f'id="{name}" must be one of {", ".join(DEFAULT_MESSAGES)}')
-        if name == "3pcc_abort":
-            raise a.error("third party call control (3PCC) is not supported yet")
         text = self.cdata(element)
         try:
             compile_default_message(text, self.keys)
@@ -369,4 +356,6 @@ _MESSAGES: Mapping[str, Callable[[_Reader, Attributes, Any], model.Element]] = {
     "pause": _Reader.pause,
     "timewait": _Reader.pause,
     "nop": _Reader.nop,
+    "sendCmd": _Reader.send_command,
+    "recvCmd": _Reader.recv_command,
 }

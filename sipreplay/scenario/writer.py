@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from sipreplay.errors import ScenarioError
 from sipreplay.scenario import model
-from sipreplay.scenario.actions import Pairs, write_action, written_number
+from sipreplay.scenario.action_writers import Pairs, write_action, written_distribution, written_number
 from sipreplay.scenario.attributes import escape_backslashes, escape_entities
 
 HEAD = '<?xml version="1.0" encoding="UTF-8" ?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
@@ -71,7 +71,7 @@ def _element(element: model.Element, indent: str) -> str:
     tag, pairs = _own_attributes(element)
     start = f"{indent}<{tag}{_attributes(pairs + _common_attributes(element))}"
     inside = ""
-    if isinstance(element, model.Send):
+    if isinstance(element, model.Send | model.SendCommand):
         inside = _cdata(element.text, indent)
     if element.actions:
         inside += f"{indent}  <action>\n"
@@ -103,13 +103,19 @@ def _own_attributes(element: model.Element) -> tuple[str, Pairs]:
         if element.variable:
             pairs.append(("variable", element.variable))
         elif element.distribution is not None:
-            pairs.append(("distribution", element.distribution.name))
-            pairs += [(name, written_number(value)) for name, value in element.distribution.parameters]
+            pairs += written_distribution(element.distribution)
         elif element.milliseconds is not None:
             pairs.append(("milliseconds", str(element.milliseconds)))
         if not element.sanity_check:
             pairs.append(("sanity_check", "false"))
         return ("timewait" if element.timewait else "pause"), pairs
+    if isinstance(element, model.SendCommand):
+        return "sendCmd", _given(dest=element.dest)
+    if isinstance(element, model.RecvCommand):
+        pairs += _given(src=element.src)
+        if element.optional != "false":
+            pairs.append(("optional", element.optional))
+        return "recvCmd", pairs
     return "nop", pairs
 
 

@@ -120,6 +120,13 @@ def everything() -> model.Scenario:
         model.SetDest("127.0.0.1", "5060", "udp"),
         model.PauseRestore(0.0),
         model.VerifyAuth("flag", "u", "p"),
+        model.Insert("users.csv", "[$user];2"),
+        model.Replace("users.csv", "0", "x;[$row]"),
+        model.Sample("n", model.Distribution("exponential", (("mean", 2.0),))),
+        model.CloseConnection(),
+        model.RtpEcho(1.0),
+        model.Exec("rtp_stream", "pause"),
+        model.Exec("play_dtmf", "1234#,100"),
     ]
     message = "{} sip:a SIP/2.0\nFrom: <sip:me@x>\nTo: a\nCall-ID: [call_id]\nCSeq: 1 {}"
     common = {"condexec": "flag", "condexec_inverse": True, "chance": 0.5, "next": "end", "test": "flag"}

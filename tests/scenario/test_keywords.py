@@ -125,10 +125,7 @@ def test_a_key_given_on_the_command_line_is_literal_text() -> None:
         ("[file]", "name="),
         ("[fill text=a]", "variable="),
         ("[" + "x" * 300 + "]", "longer"),
-        ("[cryptotag1audio]", r"cryptotag1audio.*not supported yet"),
-        ("[tdmmap]", "not supported yet"),
-        ("[rtpstream_audio_port+1]", "not supported yet"),
-        ("[authentication aka_K=0x00]", "AKA.*not supported yet"),
+        ("[cryptotag3audio]", r"unknown keyword \[cryptotag3audio\]; did you mean \[cryptotag.audio\]"),
     ],
 )
 def test_a_keyword_that_cannot_be_used_says_why(text: str, words: str) -> None:
@@ -179,3 +176,16 @@ def test_what_is_escaped_and_laid_out_arrives_unchanged(headers: list[str], body
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(ScenarioError):
         compile_text(text, message=True)
+
+
+def test_media_and_aka_keywords_are_read_with_their_parameters() -> None:
+    assert compile_text("[rtpstream_audio_port+1]", message=False) == (Keyword("rtpstream_audio_port", 1),)
+    assert compile_text("[cryptokeyparams1audio-1]", message=False) == (Keyword("cryptokeyparams1audio", -1),)
+    assert compile_text("[cryptosuiteaescm128sha1802video]", message=False)[0] == Keyword(
+        "cryptosuiteaescm128sha1802video"
+    )
+    (word,) = compile_text('[authentication username=u aka_K=0x465b aka_OP="[$op]" aka_AMF=0xb9b]', message=False)
+    assert isinstance(word, Keyword)
+    assert word.argument("aka_K") == (b"\x46\x5b",)
+    assert word.argument("aka_AMF") == (b"\xb9\xb0",)
+    assert word.argument("aka_OP") == (Keyword("variable", 0, (("name", (b"op",)),)),)

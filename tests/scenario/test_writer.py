@@ -42,6 +42,9 @@ EREGS = st.builds(
     ),
     CHECKS,
 )
+DISTRIBUTIONS = st.sampled_from(sorted(KINDS)).map(
+    lambda name: model.Distribution(name, tuple((p, 0.25 * (1 + n)) for n, p in enumerate(KINDS[name].parameters)))
+)
 ACTIONS = st.one_of(
     EREGS,
     st.builds(model.Log, st.sampled_from(["log", "warning", "error"]), ATTRIBUTES),
@@ -76,10 +79,14 @@ ACTIONS = st.one_of(
     st.builds(lambda rest: model.PauseRestore(**rest), either(NUMBERS, "variable")),
     st.builds(model.Lookup, NAMES, ATTRIBUTES, ATTRIBUTES),
     st.builds(model.VerifyAuth, NAMES, ATTRIBUTES, ATTRIBUTES),
+    st.builds(model.Insert, ATTRIBUTES, ATTRIBUTES),
+    st.builds(model.Replace, ATTRIBUTES, ATTRIBUTES, ATTRIBUTES),
+    st.builds(model.Sample, NAMES, DISTRIBUTIONS),
+    st.builds(model.UrlCode, st.sampled_from(["urlencode", "urldecode"]), NAMES),
+    st.just(model.CloseConnection()),
+    st.builds(lambda rest: model.RtpEcho(**rest), either(NUMBERS, "variable")),
+    st.builds(model.Exec, st.just("rtp_stream"), st.sampled_from(["pause", "a.wav,-1,96,iLBC/8000", "[$a],2"])),
     st.builds(model.SetDest, ATTRIBUTES, ATTRIBUTES, st.just("udp")),
-)
-DISTRIBUTIONS = st.sampled_from(sorted(KINDS)).map(
-    lambda name: model.Distribution(name, tuple((p, 0.25 * (1 + n)) for n, p in enumerate(KINDS[name].parameters)))
 )
 COMMON = st.fixed_dictionaries(
     {},
@@ -135,11 +142,14 @@ PAUSES = st.builds(
     COMMON,
 )
 NOPS = st.builds(lambda common, jumps: model.Nop(**common, **jumps), COMMON, JUMPS)
+COMMANDS = st.builds(
+    lambda text, common, dest: model.SendCommand(text=text, dest=dest, **common), MESSAGES, COMMON, ATTRIBUTES
+) | st.builds(lambda common, src: model.RecvCommand(src=src, **common), COMMON, ATTRIBUTES)
 
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> model.Scenario:
-    elements = [*draw(st.lists(st.one_of(SENDS, RECVS, PAUSES, NOPS), max_size=6)), draw(SENDS)]
+    elements = [*draw(st.lists(st.one_of(SENDS, RECVS, PAUSES, NOPS, COMMANDS), max_size=6)), draw(SENDS)]
     init = draw(st.lists(st.builds(lambda c: model.Nop(**c), COMMON), max_size=2))
     names = ["a", "b", "c1", "_x"]
     places = sorted(draw(st.lists(st.integers(0, len(elements)), min_size=2, max_size=2)))
