@@ -1,34 +1,27 @@
-"""Bytes to SIP messages: found on any port by content, several in a datagram, framed in TCP; copies and repeats marked.
+"""Bytes to SIP messages: found on any port by content, several in a datagram; copies and repeats marked.
 
-Owns what must be remembered for that (last sight of each payload, keys of messages seen, unfinished TCP bytes), all
-bounded by the number of messages and by constants. Never reads packets, and never looks past single messages.
+Owns what must be remembered for that (last sight of each payload, keys of messages seen), bounded by the number of
+messages and by constants. Never reads packets, and never looks past single messages.
 """
 
 from __future__ import annotations
 
-import re
-
 from sipreplay.analysis.model import Address, CapturedMessage
-from sipreplay.sip.message import Message, SipSyntaxError, parse_message, split_stream
+from sipreplay.sip.message import Message, SipSyntaxError, parse_message
 from sipreplay.sip.scan import Scan, scan
 
 COPY_WINDOW_S = 0.05
 """The same bytes between the same addresses within this time are one packet captured twice."""
 REPEAT_LIMIT_S = 32.0
 """What another file shows again after more than this (64*T1, RFC 3261 17.1.1.2) is no retransmission."""
-MAX_STREAMS = 20000
-"""TCP directions with unfinished bytes that are remembered at once; the oldest is dropped."""
 MAX_REMEMBERED = 16
 """Sights of the same bytes (times, IP identifications) that a copy is looked for among."""
 _MAX_IN_DATAGRAM = 64
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n")
 _MARK = b"SIP/2.0"
-_ROUTED = re.compile(rb"\n(?:call-id|i|cseq|via|v)[ \t]*:", re.IGNORECASE)
-"""In a stream a start line alone is not enough: other protocols borrow SIP's version by mistake or malice."""
 
 _Sight = tuple[tuple[float, ...], tuple[int, ...], bytes, Message, int]
 """Times, IP identifications, bytes, message and the last capture that held it."""
-_Flow = tuple[int, Address, Address]
 
 
 def looks_like_sip(payload: bytes) -> bool:
@@ -82,7 +75,6 @@ class SipCollector:
         self._sights: dict[tuple[Address, Address, bytes], _Sight] = {}
         self._seen: dict[tuple[object, ...], int] = {}
         """What tells a message from others, to the place of its last sight in `messages`."""
-        self._rests: dict[_Flow, bytes] = {}
 
     def datagram(
         self,
@@ -112,43 +104,14 @@ class SipCollector:
                 captured.correlation = correlation
         return True
 
-    def segment(
-        self,
-        capture: int,
-        packet: int,
-        time: float,
-        source: Address,
-        destination: Address,
-        payload: bytes,
-        *,
-        gap: bool = False,
-        transport: str = "TCP",
-    ) -> bool:
-        """Take the next bytes, in order and once each, of one direction of a TCP connection.
-
-        `gap` says that bytes before these were lost: what was unfinished is dropped. True if the direction carries SIP
-        as far as is known; a caller may stop handing over a direction whose first bytes gave False.
-        """
-        flow = (capture, source, destination)
-        rest = self._rests.pop(flow, b"")
-        if gap and rest:
-            self.malformed += looks_like_sip(rest)
-            rest = b""
-        whole, rest = split_stream(rest + payload)
-        whole = [data for data in whole if _ROUTED.search(data)]
-        for data in whole:
-            self._add(capture, packet, time, source, destination, transport, data, 0)
-        if rest:
-            while len(self._rests) >= MAX_STREAMS:
-                del self._rests[next(iter(self._rests))]
-            self._rests[flow] = rest
-        return bool(whole) or _may_become_sip(rest) or not payload.strip(b"\r\n")
+    def message(
+        self, capture: int, packet: int, time: float, source: Address, destination: Address, transport: str, data: bytes
+    ) -> None:
+        """Take one whole message that was cut out of a stream."""
+        self._add(capture, packet, time, source, destination, transport, data, 0)
 
     def finish(self) -> tuple[list[CapturedMessage], int]:
         """(messages in the order they were taken, number of payloads that looked like SIP and could not be read)."""
-        for rest in self._rests.values():
-            self.malformed += looks_like_sip(rest) and b"\n" in rest
-        self._rests.clear()
         self._sights.clear()
         self._seen.clear()
         return self.messages, self.malformed
@@ -220,13 +183,3 @@ class SipCollector:
             return False
         last = self.messages[place]
         return last.capture == capture or abs(time - last.time) <= REPEAT_LIMIT_S
-
-
-def _may_become_sip(rest: bytes) -> bool:
-    """Whether unfinished bytes may be the beginning of a message."""
-    if not rest:
-        return False
-    line = rest.partition(b"\n")[0]
-    if b"\n" in rest:
-        return looks_like_sip(rest)
-    return rest[:1].isalpha() and (line.isascii() and (_MARK.startswith(line[:7]) or line[:1].isupper()))

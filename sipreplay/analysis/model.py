@@ -35,7 +35,7 @@ class CapturedMessage:
     source: Address
     destination: Address
     transport: str
-    """"UDP" or "TCP"."""
+    """UDP, TCP, TLS, WS (WebSocket) or WSS (WebSocket over TLS)."""
     data: bytes
     message: Message
     retransmission: bool = False

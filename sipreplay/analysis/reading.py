@@ -23,10 +23,7 @@ from sipreplay.analysis.streams import MAX_STREAMS, StreamBook
 from sipreplay.capture.columns import Pairs
 from sipreplay.capture.reader import CaptureReader, CaptureSet, open_captures
 from sipreplay.capture.sieve import Origin, Sieve
-from sipreplay.capture.tcp import MAX_DIRECTIONS
 from sipreplay.rtp.quality import mos
-
-_MARK = b"SIP/2.0"
 
 
 def analyse(
@@ -86,13 +83,10 @@ class _Taker:
         self._seen = 0
         self.facts: dict[int, Facts | None] = {}
         """What SDP says, by the identity of its Message: it is read once, and asked for again when all is known."""
-        self._begun: dict[tuple[str, int, str, int], None] = {}
-        """TCP directions that may carry SIP, the oldest first."""
 
     def open_capture(self, capture: int, reader: CaptureReader) -> None:
         """What follows is of this capture."""
         self._capture, self._reader = capture, reader
-        self._begun.clear()
 
     def datagram(self, origin: Origin, payload: bytes, ip_id: int, cut: bool) -> None:
         packet, time, source, source_port, destination, destination_port, correlation, transport = origin
@@ -114,31 +108,14 @@ class _Taker:
                 )
             self._announce()
 
-    def segment(self, origin: Origin, payload: bytes, missing: int) -> bool:
+    def message(self, origin: Origin, data: bytes, transport: str) -> None:
         packet, time, source, source_port, destination, destination_port = origin[:6]
-        if not self._has_begun((source, source_port, destination, destination_port), payload, missing):
-            return False
-        useful = self._collector.segment(
-            self._capture,
-            packet,
-            time,
-            _address(source, source_port),
-            _address(destination, destination_port),
-            payload,
-            gap=missing != 0,
-        )
+        sender, receiver = _address(source, source_port), _address(destination, destination_port)
+        self._collector.message(self._capture, packet, time, sender, receiver, transport, data)
         self._announce()
-        return useful
 
-    def _has_begun(self, direction: tuple[str, int, str, int], payload: bytes, missing: int) -> bool:
-        """Whether SIP may be going on in a TCP direction. One that was joined in the middle has to show a start line
-        first: trying to read messages in whatever else there is would cost far more."""
-        if missing != -1 and direction not in self._begun and _MARK not in payload:
-            return False
-        if len(self._begun) >= MAX_DIRECTIONS and direction not in self._begun:
-            del self._begun[next(iter(self._begun))]
-        self._begun[direction] = None
-        return True
+    def broken(self, origin: Origin) -> None:
+        self._collector.malformed += 1
 
     def _announce(self) -> None:
         """Note the media addresses of new messages."""

@@ -122,5 +122,8 @@ class _Nobody:
     def datagram(self, origin: Origin, payload: bytes, ip_id: int, cut: bool) -> None:
         pass
 
-    def segment(self, origin: Origin, payload: bytes, missing: int) -> bool:
-        return False
+    def message(self, origin: Origin, data: bytes, transport: str) -> None:
+        pass
+
+    def broken(self, origin: Origin) -> None:
+        pass

@@ -10,43 +10,26 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from sipreplay.capture.batch import Batch
 from sipreplay.capture.columns import TCP, UDP, OneByOne, Pairs, RtpColumns, decode
+from sipreplay.capture.layers import MessageTaker, StreamLayers
+from sipreplay.capture.layers import Origin as Origin
 from sipreplay.capture.slow import IpPacket, SlowPath
-from sipreplay.capture.tcp import Direction, Piece, TcpDirections
+from sipreplay.capture.tcp import Direction, TcpDirections
 
 _TCP_HEADER = struct.Struct("!HHIIBB")
 _RTP_HEADER = struct.Struct("!BBHII")
 
 
-class Origin(NamedTuple):
-    """Where a payload came from. Addresses are numeric text."""
-
-    packet: int
-    time: float
-    source: str
-    source_port: int
-    destination: str
-    destination_port: int
-    correlation: str = ""
-    """What a HEP capture agent said ties packets to a call (chunk 17), or ""."""
-    transport: str = "UDP"
-    """What carried a datagram, as a HEP capture agent told; "UDP" where the packet itself was seen."""
-
-
-class Taker(Protocol):
+class Taker(MessageTaker, Protocol):
     """Who is given the payloads."""
 
     def datagram(self, origin: Origin, payload: bytes, ip_id: int, cut: bool) -> None:
         """A UDP payload that starts like text. `cut`: the capture does not hold all of it."""
-
-    def segment(self, origin: Origin, payload: bytes, missing: int) -> bool:
-        """The next bytes of a TCP direction; `missing` bytes before them were lost, -1 if a connection begins.
-        Returns whether there is any use in more."""
 
 
 @lru_cache(maxsize=65536)
@@ -63,6 +46,7 @@ class Sieve:
         self._note = note
         self._slow = SlowPath()
         self._tcp = TcpDirections()
+        self._layers = StreamLayers(note)
         self._last: tuple[int, float] = (0, 0.0)
         self._extra: list[tuple[int, int, IpPacket, bytes]] = []
 
@@ -77,9 +61,9 @@ class Sieve:
 
     def finish(self, taker: Taker) -> None:
         """At the end of the capture."""
-        packet, time = self._last
         for direction, pieces in self._tcp.finish():
-            self._hand_on(packet, time, direction, pieces, taker)
+            self._layers.take(direction, self._origin(direction), pieces, taker)
+        self._layers.finish(self._origin, taker)
         self._slow.finish()
         for count, what in (
             (self._slow.damaged, "packets with unreadable IP headers or fragments"),
@@ -119,8 +103,11 @@ class Sieve:
                 taker.datagram(origin, bytes(view[at:end]), ident, bool(flags))
             else:
                 direction = (source, destination, ports)
+                if self._tcp.ignores(direction, flags):
+                    continue
                 payload = bytes(view[at:end]) if end > at else b""
-                self._segment(number, now_ns / 1e9, direction, sequence, flags, payload, taker)
+                cut = max(0, _wire_end(view, header, version) - max(at, end))
+                self._segment((number, now_ns / 1e9), direction, sequence, flags, payload, cut, taker)
 
     def _slow_packet(self, number: int, now_ns: int, whole: IpPacket, taker: Taker) -> None:
         """A datagram that came whole out of the slow path."""
@@ -141,31 +128,27 @@ class Sieve:
             source_port, destination_port, sequence, _, offset, flags = _TCP_HEADER.unpack_from(payload)
             direction = (whole.source, whole.destination, source_port << 16 | destination_port)
             body = payload[(offset >> 4) * 4 :]
-            self._segment(number, now_ns / 1e9, direction, sequence, flags, body, taker)
+            self._segment((number, now_ns / 1e9), direction, sequence, flags, body, 0, taker)
 
     def _segment(
-        self, number: int, time: float, direction: Direction, sequence: int, flags: int, payload: bytes, taker: Taker
+        self,
+        last: tuple[int, float],
+        direction: Direction,
+        sequence: int,
+        flags: int,
+        payload: bytes,
+        cut: int,
+        taker: Taker,
     ) -> None:
-        self._last = (number, time)
-        pieces = self._tcp.segment(direction, sequence, flags, payload)
-        if pieces:
-            self._hand_on(number, time, direction, pieces, taker)
-
-    def _hand_on(self, number: int, time: float, direction: Direction, pieces: list[Piece], taker: Taker) -> None:
-        source, destination, ports = direction
-        origin = Origin(number, time, host_text(source), ports >> 16, host_text(destination), ports & 0xFFFF)
-        wanted = False
-        for piece in pieces:
-            useful = taker.segment(origin, piece.payload, piece.missing)
-            if useful and piece.missing > 0:
-                self._note(
-                    number,
-                    f"{piece.missing} bytes of the TCP stream {origin.source}:{origin.source_port} to "
-                    f"{origin.destination}:{origin.destination_port} are missing; reading went on at the next message",
-                )
-            wanted = wanted or useful
-        if not wanted:
+        self._last = last
+        pieces = self._tcp.segment(direction, sequence, flags, payload, cut)
+        if pieces and not self._layers.take(direction, self._origin(direction), pieces, taker):
             self._tcp.unwanted(direction)
+
+    def _origin(self, direction: Direction) -> Origin:
+        """Of what the last segment made whole."""
+        source, destination, ports = direction
+        return Origin(*self._last, host_text(source), ports >> 16, host_text(destination), ports & 0xFFFF)
 
     def _extra_columns(self) -> RtpColumns:
         """The RTP packets that came through the slow path."""
@@ -202,3 +185,10 @@ def _addresses(view: memoryview, header: int, version: int) -> tuple[bytes, byte
         return bytes(view[header + 12 : header + 16]), bytes(view[header + 16 : header + 20]), ports
     ports = int.from_bytes(view[header + 40 : header + 44], "big")
     return bytes(view[header + 8 : header + 24]), bytes(view[header + 24 : header + 40]), ports
+
+
+def _wire_end(view: memoryview, header: int, version: int) -> int:
+    """Where the packet ended on the wire; 0 where the header does not say (the card cut it after it was captured)."""
+    at = header + (2 if version == 4 else 4)
+    total = view[at] << 8 | view[at + 1]
+    return header + total + (0 if version == 4 else 40) if total else 0

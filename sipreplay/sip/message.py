@@ -1,4 +1,4 @@
-"""A whole SIP message: start line, headers, body; and how messages are cut out of a stream.
+"""A whole SIP message: start line, headers, body.
 
 Reads what is found in the wild (RFC 3261 7, 18.3): compact names, folded lines, bare LF, line ends before the start
 line, Content-Length missing or wrong, bytes that are no UTF-8 (kept by surrogateescape). Headers are read at first
@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 
 from sipreplay.sip.address import tag_of
+from sipreplay.sip.framing import MAX_STREAM_HEAD as MAX_STREAM_HEAD
+from sipreplay.sip.framing import split_stream as split_stream
 from sipreplay.sip.scan import Scan, scan
 from sipreplay.sip.syntax import COMPACT_FORMS, canonical_name, split_list
 from sipreplay.sip.syntax import SipSyntaxError as SipSyntaxError
@@ -17,9 +19,6 @@ from sipreplay.sip.via import branch_of
 
 MAX_HEADERS = 1024
 """Headers after this many are not kept: no real message comes near, and a hostile one must not cost more."""
-MAX_STREAM_HEAD = 65536
-"""A header part in a stream that is longer than this is garbage."""
-MAX_STREAM_BODY = 4 << 20
 
 _HEAD_END = re.compile(rb"\r\n\r\n|\n\r?\n|\r\n\n")
 _STATUS_LINE = re.compile(rb"SIP/2\.0[ \t]+(\d{3})(?:[ \t]|\Z)", re.IGNORECASE)
@@ -30,10 +29,6 @@ _USUAL = {
 """Headers that are looked for in their usual spelling before all headers are read: it is ten times faster."""
 _VIA = re.compile(rb"\nVia: ([^\r\n]*)\r\n(?![ \t])")
 _FOLD = re.compile(r"\r?\n[ \t]+")
-_STREAM_LENGTH = re.compile(rb"\n(?:content-length|l)[ \t]*:\s*(\d{1,9})\s*(?:\r?\n|\Z)", re.IGNORECASE)
-_START_LINE = rb"(?:SIP/2\.0[ \t]+\d{3}[ \t\r\n]|[A-Za-z][A-Za-z0-9\-.!%*_+`'~]*[ \t]+[^\s]+[ \t]+SIP/2\.0[ \t]*\r?\n)"
-_STREAM_START = re.compile(_START_LINE)
-_STREAM_RESYNC = re.compile(rb"(?<=\n)" + _START_LINE)
 
 
 class Message:
@@ -295,44 +290,3 @@ def parse_message(data: bytes, scanned: Scan | None = None) -> Message:
     if uri[-8:].upper() not in (b" SIP/2.0", b"\tSIP/2.0") or not _TOKEN.match(method):
         raise SipSyntaxError(f"not a SIP start line: {line[:80]!r}")
     return Message(data, start, line_end, method.decode("ascii"), 0)
-
-
-def split_stream(buffer: bytes) -> tuple[list[bytes], bytes]:
-    """Cut whole messages out of a TCP stream by Content-Length (RFC 3261 18.3): (messages, what is left for later).
-
-    Keep-alives (line ends between messages, RFC 5626) and garbage before a start line are dropped; a message without
-    Content-Length is taken to have no body. What is left is bounded: garbage is not kept for ever.
-    """
-    messages: list[bytes] = []
-    position = 0
-    size = len(buffer)
-    while True:
-        while position < size and buffer[position] in b"\r\n":
-            position += 1
-        if position >= size:
-            return messages, b""
-        if not _STREAM_START.match(buffer, position):
-            found = _STREAM_RESYNC.search(buffer, position)
-            if found is None:
-                return messages, _unfinished(buffer, position)
-            position = found.start()
-        end = _HEAD_END.search(buffer, position)
-        if end is None:
-            rest = buffer[position:]
-            return messages, rest if len(rest) <= MAX_STREAM_HEAD else b""
-        length = _STREAM_LENGTH.search(buffer, position, end.start() + 2)
-        body = int(length.group(1)) if length else 0
-        if body > MAX_STREAM_BODY:
-            body = 0
-        stop = end.end() + body
-        if stop > size:
-            return messages, buffer[position:]
-        messages.append(buffer[position:stop])
-        position = stop
-
-
-def _unfinished(buffer: bytes, position: int) -> bytes:
-    """The last line of what does not start a message yet: more of it may come."""
-    start = max(position, buffer.rfind(b"\n", position) + 1)
-    rest = buffer[start:]
-    return rest if len(rest) <= MAX_STREAM_HEAD else b""

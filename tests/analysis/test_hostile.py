@@ -17,6 +17,7 @@ from sipreplay.analysis.ladder import ladder_lines, ladder_of
 from sipreplay.analysis.messages import SipCollector
 from sipreplay.analysis.model import Address, Analysis
 from sipreplay.analysis.sdp_media import MediaMap, offers_answers
+from sipreplay.sip.framing import StreamFramer
 from tests.analysis.flow import A, B, Flow, P, call, sdp
 
 
@@ -70,9 +71,11 @@ EDITS = st.lists(st.tuples(st.integers(0, len(BASE) - 1), st.integers(0, 700), s
 
 def analyse(packets: list[tuple[Address, Address, bytes]]) -> Analysis:
     collector = SipCollector()
+    framers: dict[tuple[Address, Address], StreamFramer] = {}
     for number, (source, destination, data) in enumerate(packets, 1):
         collector.datagram(0, number, 1000 + number * 0.03, source, destination, "UDP", data, number % 5)
-        collector.segment(0, number, 1000 + number * 0.03, source, destination, data)
+        for whole in framers.setdefault((source, destination), StreamFramer()).feed(data):
+            collector.message(0, number, 1000 + number * 0.03, source, destination, "TCP", whole)
     messages, malformed = collector.finish()
     dialogs = build_dialogs(messages)
     return Analysis([], messages, malformed, dialogs, build_calls(dialogs), [])

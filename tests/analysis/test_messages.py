@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipreplay.analysis.messages import COPY_WINDOW_S, MAX_STREAMS, SipCollector, looks_like_sip
+from sipreplay.analysis.messages import COPY_WINDOW_S, SipCollector, looks_like_sip
 from sipreplay.analysis.model import Address
 from tests.analysis.flow import A, B, Flow
 
@@ -111,48 +111,12 @@ def test_the_next_round_of_a_digest_dialogue_is_no_retransmission() -> None:
     assert not any(m.retransmission for m in flow.messages)
 
 
-def segments(*pieces: bytes, gaps: tuple[int, ...] = ()) -> SipCollector:
-    collector = SipCollector()
-    for number, piece in enumerate(pieces, 1):
-        collector.segment(0, number, float(number), A, B, piece, gap=number in gaps)
-    return collector
-
-
-def test_tcp_bytes_become_messages_at_the_packet_that_completes_them() -> None:
-    found, malformed = segments(OPTIONS[:50], OPTIONS[50:] + b"\r\n\r\n" + OPTIONS[:10], OPTIONS[10:]).finish()
-    assert [(m.packet, m.transport) for m in found] == [(2, "TCP"), (3, "TCP")]
-    assert malformed == 0
-
-
-def test_a_gap_in_tcp_costs_the_message_it_hits() -> None:
-    collector = segments(OPTIONS[:60], OPTIONS, gaps=(2,))
-    found, malformed = collector.finish()
-    assert len(found) == 1
-    assert malformed == 1
-
-
-def test_tcp_without_sip_says_so_and_is_forgotten() -> None:
-    collector = SipCollector()
-    assert not collector.segment(0, 1, 1.0, A, B, b"\x16\x03\x01\x02\x00\x01\x00")
-    assert not collector.segment(0, 1, 1.0, A, ODD, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    http = b"SIP/2.0 200 ok\r\nContent-Type: text/html\r\nContent-Length: 1\r\n\r\nx"
-    assert not collector.segment(0, 1, 1.0, B, A, http)
-    assert collector.finish() == ([], 0)
-
-
-def test_unfinished_streams_are_bounded() -> None:
-    collector = SipCollector()
-    for number in range(MAX_STREAMS + 50):
-        collector.segment(0, 1, 1.0, Address("192.0.2.1", number), B, b"OPTIONS sip:x SIP/2.0\r\nX")
-    assert len(collector._rests) == MAX_STREAMS
-
-
 @given(st.binary(max_size=300))
 def test_any_payload_is_taken(payload: bytes) -> None:
     collector = SipCollector()
     for data in (payload, OPTIONS[:30] + payload, OPTIONS + payload):
         collector.datagram(0, 1, 1.0, A, B, "UDP", data)
-        collector.segment(0, 1, 1.0, A, B, data)
+        collector.message(0, 1, 1.0, A, B, "TCP", data)
     collector.finish()
 
 

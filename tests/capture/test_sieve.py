@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sipreplay.capture.channel import Channel
 from sipreplay.capture.reader import CaptureReader
 from sipreplay.capture.sieve import Sieve
 from tests.capture.frames import ethernet, ip, pcap, rtp, tcp, udp
@@ -18,17 +19,19 @@ SIP = b"OPTIONS sip:a@example.com SIP/2.0\r\nCall-ID: 1\r\n\r\n"
 class Taken:
     """Keeps what it is given."""
 
-    def __init__(self, useful: bool = True) -> None:
+    def __init__(self) -> None:
         self.datagrams = []
-        self.segments = []
-        self.useful = useful
+        self.messages = []
+        self.lost = []
 
     def datagram(self, origin, payload, ip_id, cut):
         self.datagrams.append((origin, payload, ip_id, cut))
 
-    def segment(self, origin, payload, missing):
-        self.segments.append((origin, payload, missing))
-        return self.useful
+    def message(self, origin, data, transport):
+        self.messages.append((origin, data, transport))
+
+    def broken(self, origin):
+        self.lost.append(origin.packet)
 
 
 def sift(tmp_path, packets, taken=None, original=None, link=1):
@@ -138,27 +141,74 @@ def test_a_missing_fragment_is_a_problem(tmp_path):
     assert "1 fragmented datagrams" in notes[0].what
 
 
+def halves(start=100, data=SIP):
+    return [(start, data[:30]), (start + 30, data[30:])]
+
+
 def test_tcp_segments_come_in_order_once(tmp_path):
-    packets = [tcp(b"", 99, 2), tcp(b"cd", 102), tcp(b"ab", 100), tcp(b"ab", 100), tcp(b"ef", 104)]
+    (first, second), third = halves(), 100 + len(SIP)
+    packets = [tcp(b"", 99, 2), tcp(second[1], second[0]), tcp(first[1], first[0]), tcp(*first[::-1]), tcp(SIP, third)]
     taken, _, notes = sift(tmp_path, packets)
-    assert [(origin.packet, payload, missing) for origin, payload, missing in taken.segments] == [
-        (3, b"ab", -1),
-        (3, b"cd", 0),
-        (5, b"ef", 0),
+    assert [(origin.packet, data, transport) for origin, data, transport in taken.messages] == [
+        (3, SIP, "TCP"),
+        (5, SIP, "TCP"),
     ]
     assert notes == []
 
 
 def test_missing_tcp_bytes_are_said_and_skipped(tmp_path):
-    taken, _, notes = sift(tmp_path, [tcp(b"", 99, 2), tcp(b"ab", 100), tcp(b"ef", 104)])
-    assert [(payload, missing) for _, payload, missing in taken.segments] == [(b"ab", -1), (b"ef", 2)]
-    assert "2 bytes of the TCP stream 192.0.2.1:5060 to 192.0.2.2:5061 are missing" in notes[0].what
+    packets = [tcp(b"", 99, 2), tcp(SIP[:40], 100), tcp(SIP[42:] + SIP, 142)]
+    taken, _, notes = sift(tmp_path, packets)
+    assert [data for _, data, _ in taken.messages] == [SIP]
+    assert taken.lost == [3]
+    assert notes[0].what == (
+        "2 bytes of the TCP stream 192.0.2.1:5060 to 192.0.2.2:5061 are missing; "
+        "OPTIONS sip:a@example.com SIP/2.0 is lost with them; reading went on at the next message"
+    )
 
 
-def test_a_tcp_direction_of_no_use_is_left_alone(tmp_path):
-    packets = [tcp(b"", 99, 2), *(tcp(b"GET ", 100 + 4 * index) for index in range(50))]
-    taken, _, _ = sift(tmp_path, packets, Taken(useful=False))
-    assert len(taken.segments) == 1
+def test_a_segment_that_the_capture_cut_costs_its_message_only(tmp_path):
+    whole = ethernet(tcp(SIP * 2, 100))
+    packets = [tcp(b"", 99, 2), tcp(SIP * 2, 100)[:-10], tcp(SIP, 100 + 2 * len(SIP))]
+    lengths = [60, len(whole), len(whole)]
+    taken, _, notes = sift(tmp_path, packets, original=lengths)
+    assert [(origin.packet, data) for origin, data, _ in taken.messages] == [(2, SIP), (3, SIP)]
+    assert taken.lost == [3]
+    assert notes[0].what.startswith("10 bytes of the TCP stream")
+
+
+def test_a_message_that_never_ends_is_named(tmp_path):
+    taken, _, notes = sift(tmp_path, [tcp(b"", 99, 2), tcp(SIP[:-10], 100)])
+    assert (taken.messages, taken.lost) == ([], [2])
+    assert notes[0].what.startswith("OPTIONS sip:a@example.com SIP/2.0 in the TCP stream 192.0.2.1:5060 to")
+    assert notes[0].what.endswith("has no end in the capture")
+
+
+def test_a_tcp_direction_of_no_use_is_left_alone(tmp_path, monkeypatch):
+    fed = []
+    feed = Channel.feed
+    monkeypatch.setattr(Channel, "feed", lambda self, *given: (fed.append(given), feed(self, *given))[1])
+    sift(tmp_path, [tcp(b"", 99, 2), *(tcp(b"SSH-2.0-x\r\n", 100 + 11 * index) for index in range(50))])
+    assert len(fed) == 1
+
+
+def test_a_port_used_again_starts_afresh(tmp_path):
+    packets = [tcp(b"", 99, 2), tcp(b"SSH-2.0-x\r\n", 100), tcp(b"", 7000, 2), tcp(SIP, 7001)]
+    taken, _, _ = sift(tmp_path, packets)
+    assert [origin.packet for origin, *_ in taken.messages] == [4]
+
+
+def test_keep_alives_between_messages(tmp_path):
+    stream = [SIP, b"\r\n\r\n", SIP, b"\r\n", b"\r", b"\n" + SIP]
+    at = 100
+    packets = [tcp(b"", 99, 2)]
+    for part in stream:
+        packets.append(tcp(part, at))
+        at += len(part)
+        packets.append(tcp(b"\0", at - 1, 0x10))
+    taken, _, notes = sift(tmp_path, packets)
+    assert [data for _, data, _ in taken.messages] == [SIP] * 3
+    assert notes == []
 
 
 @settings(max_examples=150, deadline=None)
