@@ -158,7 +158,11 @@ class TcpDirections:
         else:
             if ahead:
                 self._compare(state, ahead, payload)
-            self._deliver(state, payload[-ahead:], cut + min(0, ahead + len(payload)), pieces)
+            payload, cut = payload[-ahead:], cut + min(0, ahead + len(payload))
+            if state.starts and state.starts[0] < state.at + len(payload):
+                self._wait(state, state.at, payload, cut)  # what waits came before it
+            else:
+                self._deliver(state, payload, cut, pieces)
             self._drain(state, pieces)
         if self._waiting_total > MAX_WAITING_TOTAL:
             self._flush(state, pieces)
