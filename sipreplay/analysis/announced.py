@@ -17,6 +17,8 @@ Codecs = tuple[tuple[int, str, int], ...]
 Place = tuple[int, int]
 """Capture and packet."""
 
+_LAWS = ("PCMU", "PCMA")
+
 MAX_CHANGES = 256
 """Of the codecs, or of the call, at one address: later ones are not followed."""
 
@@ -31,6 +33,8 @@ class CodecTables:
         """[number, payload type]: Hz for jitter, 0 where there is none."""
         self.event: NDArray[np.bool_] = np.zeros((8, 128), bool)
         """[number, payload type]: telephone events."""
+        self.law: NDArray[np.int8] = np.full((8, 128), -1, np.int8)
+        """[number, payload type]: 0 for PCMU, 1 for PCMA, -1 for all else."""
         self.number({})
 
     def number(self, codecs: dict[int, tuple[str, int]]) -> int:
@@ -43,6 +47,7 @@ class CodecTables:
         if number >= len(self.clock):
             self.clock = np.concatenate((self.clock, np.zeros_like(self.clock)))
             self.event = np.concatenate((self.event, np.zeros_like(self.event)))
+            self.law = np.concatenate((self.law, np.full_like(self.law, -1)))
         names = {kind: name for kind, (name, _) in STATIC.items()}
         for kind, (_, clock) in STATIC.items():
             self.clock[number, kind] = clock
@@ -50,6 +55,9 @@ class CodecTables:
             names[kind] = name
             self.clock[number, kind] = timing_clock(name, clock)
             self.event[number, kind] = name.lower() == TELEPHONE_EVENT
+        for kind, name in names.items():
+            if name.upper() in _LAWS:
+                self.law[number, kind] = _LAWS.index(name.upper())
         self._names.append(names)
         return number
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sipreplay.rtp.windows import Records
 from sipreplay.sip.message import Message
 
 
@@ -114,6 +115,18 @@ class HopDialog:
         return self.messages[-1].time
 
 
+class Digit(NamedTuple):
+    """A telephone event (RFC 4733)."""
+
+    digit: str
+    time: float
+    """Arrival of its first packet."""
+    duration_ms: float
+    """As its last packet says."""
+    ended: bool
+    """Whether its end was seen."""
+
+
 @dataclass(slots=True)
 class Stream:
     """One RTP SSRC from one address to another. Loss, delta and jitter by Wireshark's rules."""
@@ -144,6 +157,35 @@ class Stream:
     """SDP media type (audio, video, ...) when a dialog announced it."""
     from_caller: bool | None = None
     """Whether the dialog's caller sends it."""
+    clock_rate: int = 0
+    """Of `codec`, in Hz; 0 unknown."""
+    ptime_ms: float | None = None
+    """Media time of most packets."""
+    bandwidth_kbps: float | None = None
+    """Mean over the stream, with RTP, UDP and IP headers."""
+    talkspurts: int = 0
+    """Packets with the marker bit."""
+    comfort_noise: int = 0
+    """Packets of comfort noise."""
+    silence: float | None = None
+    """Part of the G.711 samples below -60 dBov, 0.0 to 1.0; None where no payload could be looked at."""
+    max_skew_ms: float = 0.0
+    """Media time less arrival, where farthest from 0."""
+    drift_ppm: float | None = None
+    """By how much the sender's clock is faster than the capturing host's, in millionths."""
+    burst: float = 1.0
+    """BurstR of G.107: how much more losses come in runs than by chance."""
+    discarded: int = 0
+    """Packets that came too late for a jitter buffer of 60 ms."""
+    mos_worst: float | None = None
+    """MOS of the worst ten seconds."""
+    mos_worst_at: float | None = None
+    """When they began."""
+    windows: Records | None = field(default=None, compare=False, repr=False)
+    """Ten seconds each, as rtp.windows keeps them."""
+    segments: tuple[tuple[float, int, str], ...] = ()
+    """(time, payload type, codec) of each change of the payload type."""
+    digits: list[Digit] = field(default_factory=list)
 
 
 class Evidence(NamedTuple):

@@ -18,12 +18,13 @@ from sipreplay.analysis.found_stream import FoundStream
 from sipreplay.analysis.garbage import without_collection
 from sipreplay.analysis.messages import SipCollector
 from sipreplay.analysis.model import Address, Analysis, CapturedMessage, CaptureFile, Problem, Stream
+from sipreplay.analysis.scores import score
 from sipreplay.analysis.sdp_media import Facts, MediaMap, facts_of
+from sipreplay.analysis.stream_facts import DRIFT_FROM_S, bandwidth_kbps
 from sipreplay.analysis.streams import MAX_STREAMS, StreamBook
 from sipreplay.capture.columns import Pairs
 from sipreplay.capture.reader import CaptureReader, CaptureSet, open_captures
 from sipreplay.capture.sieve import Origin, Sieve
-from sipreplay.rtp.quality import mos
 
 
 def analyse(
@@ -146,9 +147,12 @@ def _address(host: str, port: int) -> Address:
 
 
 def _stream(found: FoundStream, media: MediaMap) -> Stream:
-    quality, candidate = found.quality, found.candidate
+    quality, facts, candidate = found.quality, found.facts, found.candidate
     match = media.find(candidate.source, candidate.destination, found.first)
-    return Stream(
+    kind = match.kind if match else ""
+    speech = kind in ("", "audio")
+    ip_version = 6 if ":" in candidate.source.host else 4
+    stream = Stream(
         source=candidate.source,
         destination=candidate.destination,
         ssrc=candidate.ssrc,
@@ -162,14 +166,29 @@ def _stream(found: FoundStream, media: MediaMap) -> Stream:
         max_delta_ms=quality.max_delta_ms,
         mean_jitter_ms=quality.mean_jitter_ms,
         max_jitter_ms=quality.max_jitter_ms,
-        mos=mos(found.codec, quality.loss, quality.burst),
+        mos=None,
         dtmf=found.dtmf,
         first=found.first,
         last=found.last,
         dialog=match.dialog if match else None,
-        media=match.kind if match else "",
+        media=kind,
         from_caller=match.from_caller if match else None,
+        clock_rate=found.clock_rate,
+        ptime_ms=facts.ptime_ms if speech else None,
+        bandwidth_kbps=bandwidth_kbps(facts, quality.packets, ip_version, found.last - found.first),
+        talkspurts=facts.talkspurts,
+        comfort_noise=facts.comfort_noise,
+        silence=facts.silence,
+        max_skew_ms=quality.max_skew_ms,
+        drift_ppm=facts.drift_ppm if found.last - found.first >= DRIFT_FROM_S else None,
+        burst=quality.burst,
+        discarded=found.discarded if speech else 0,
+        windows=found.windows,
+        segments=found.segments,
+        digits=found.digits(),
     )
+    score(stream, found.worst)
+    return stream
 
 
 def _note_streams(readers: Sequence[CaptureReader], book: StreamBook) -> None:

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from sipreplay.analysis.announced import Announcements, CodecTables, Place
 from sipreplay.analysis.copies import CopyFilter
-from sipreplay.analysis.found_stream import Candidate, FoundStream, without_twins
+from sipreplay.analysis.found_stream import MAX_CHANGES, Candidate, EventSight, FoundStream, without_twins
 from sipreplay.analysis.model import Address
+from sipreplay.analysis.stream_facts import FactBook
 from sipreplay.analysis.stream_table import StreamTable
 from sipreplay.capture.columns import Pairs, RtpColumns
 from sipreplay.capture.sieve import host_text
 from sipreplay.rtp.payload_types import COMFORT_NOISE
 from sipreplay.rtp.quality import QualityState
+from sipreplay.rtp.windows import WindowBook
 
 Int = NDArray[np.int64]
 
@@ -59,6 +61,7 @@ class StreamBook:
         self._capture = 0
         self._table = StreamTable()
         self._quality = QualityState()
+        self._windows, self._facts = WindowBook(), FactBook()
         self._rows: list[Candidate | None] = []
         self._free: list[int] = []
         self._created = 0
@@ -158,7 +161,8 @@ class StreamBook:
         else:
             row = len(self._rows)
             self._rows.append(candidate)
-            self._quality.grow(row + 1)
+            for book in (self._quality, self._windows, self._facts):
+                book.grow(row + 1)
         if row >= len(self._codecs):
             for name, value in (("_codecs", 0), ("_last_type", -1), ("_last_packet", 0), ("_last_timestamp", 0)):
                 old = getattr(self, name)
@@ -193,7 +197,8 @@ class StreamBook:
             else:
                 del self._at[address]
         if freed:
-            self._quality.reset(np.array(sorted(freed)))
+            for book in (self._quality, self._windows, self._facts):
+                book.reset(np.array(sorted(freed)))
             self._free.extend(sorted(freed, reverse=True))
 
     def _is_announced(self, candidate: Candidate) -> bool:
@@ -246,13 +251,18 @@ class StreamBook:
         numbers = self._codec_numbers(rows, packets)
         clock = self.tables.clock[numbers, kind]
         sequence, timestamp, time_ns = rtp.sequence[order], rtp.timestamp[order], rtp.time_ns[order]
-        self._quality.update(rows, sequence, timestamp, time_ns, second >> 7, kind, clock)
+        counted = self._quality.update(rows, sequence, timestamp, time_ns, second >> 7, kind, clock)
+        if counted is not None:
+            self._windows.add(counted)
+            self._facts.add(counted, rtp, order, self.tables.law[numbers, kind])
+        event = self.tables.event[numbers, kind]
         last = np.append(rows[1:] != rows[:-1], True)
         self._last_packet[rows[last]] = packets[last]
         self._last_timestamp[rows[last]] = timestamp[last]
-        self._note_types(rows, kind)
         by_habit = (kind == _EVENT_BY_HABIT) & (numbers == 0) & (rtp.length[order] == 16)
-        for at in np.flatnonzero(self.tables.event[numbers, kind] | by_habit).tolist():
+        event |= by_habit
+        self._note_types(rows, kind, time_ns, event)
+        for at in np.flatnonzero(event).tolist():
             self._event(self._row(int(rows[at])), rtp, int(order[at]))
 
     def _split(self, rows: Int, order: Int, rtp: RtpColumns) -> tuple[Int, Int]:
@@ -297,10 +307,16 @@ class StreamBook:
         addresses = candidate.source, candidate.destination
         return any(self.announced.new_call_between(address, *window) for address in addresses)
 
-    def _note_types(self, rows: Int, kind: Int) -> None:
-        changed = np.flatnonzero(kind != self._last_type[rows])
+    def _note_types(self, rows: Int, kind: Int, time_ns: Int, event: NDArray[np.bool_]) -> None:
+        before = np.empty_like(kind)
+        before[1:] = kind[:-1]
+        starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(rows[1:] != rows[:-1]) + 1))
+        before[starts] = self._last_type[rows[starts]]
+        changed = np.flatnonzero(kind != before)
         if len(changed) == 0:
             return
+        for at in changed[~event[changed]][:MAX_CHANGES].tolist():
+            self._row(int(rows[at])).note_type(int(time_ns[at]), int(kind[at]))
         pairs = rows[changed] << 7 | kind[changed]
         _, first = np.unique(pairs, return_index=True)
         for at in changed[np.sort(first)].tolist():
@@ -324,14 +340,14 @@ class StreamBook:
             candidate.events = {}
         held = candidate.events.get(time)
         if held is not None:
-            del held[1:]
-            held.append(payload)
+            candidate.events[time] = held._replace(last=payload)
         elif len(candidate.events) < MAX_EVENTS and len(payload) == 4:
-            candidate.events[time] = [payload]
+            candidate.events[time] = EventSight(int(rtp.time_ns[index]), payload, payload)
 
     def finish(self) -> list[FoundStream]:
         """The rows that count as RTP, in order of their first packet."""
         self._resolve()
+        self._windows.finish()
         found: dict[tuple[Address, Address, int], list[FoundStream]] = {}
         for row, candidate in enumerate(self._rows):
             stream = self._judge(row, candidate) if candidate is not None else None
@@ -351,21 +367,32 @@ class StreamBook:
             if packets < FEWEST_PACKETS or not plausible or not steady or len(candidate.payload_types) > 8:
                 return None
         first_ns, last_ns = int(self._quality.first_ns[row]), int(self._quality.last_ns[row])
-        stream = FoundStream(candidate, self._quality.result(row), first_ns, last_ns)
+        windows: Any = self._windows
+        stream = FoundStream(candidate, self._quality.result(row), self._facts.result(row), first_ns, last_ns)
         stream.announced = announced
-        stream.codec = self._codec(row, candidate)
+        stream.windows, stream.worst = windows.of(row), windows.worst_of(row)
+        stream.discarded = int(windows.all_discarded[row])
+        numbers = self._codec_sets(candidate)
+        for kind in candidate.payload_types:
+            stream.codec, stream.clock_rate = self._speech(numbers, kind)
+            if stream.codec:
+                break
+        stream.segments = tuple((at / 1e9, kind, self._speech(numbers, kind)[0]) for at, kind in candidate.changes)
+        stream.event_clock = stream.clock_rate or 8000
         return stream
 
-    def _codec(self, row: int, candidate: Candidate) -> str:
+    def _codec_sets(self, candidate: Candidate) -> list[int]:
         # What a later file announces for the same address names other media.
         held = [number for place, number in candidate.codecs if place[0] <= candidate.capture]
-        numbers = held or [number for _, number in candidate.codecs] or [0]
-        for kind in candidate.payload_types:
-            for number in reversed(numbers):
-                name = self.tables.name(number, kind)
-                if name and not self.tables.event[number, kind] and kind not in COMFORT_NOISE and name != "CN":
-                    return name
-        return ""
+        return held or [number for _, number in candidate.codecs] or [0]
+
+    def _speech(self, numbers: list[int], kind: int) -> tuple[str, int]:
+        """Name and clock of a payload type, ("", 0) for one that is unknown, an event or comfort noise."""
+        for number in reversed(numbers):
+            name = self.tables.name(number, kind)
+            if name and not self.tables.event[number, kind] and kind not in COMFORT_NOISE and name != "CN":
+                return name, int(self.tables.clock[number, kind])
+        return "", 0
 
 
 def _narrow(rows: Int, count: int) -> NDArray[Any]:

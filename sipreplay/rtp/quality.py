@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sipreplay.rtp.emodel import mos as mos  # re-exported: quality of a stream is one topic for its users
 from sipreplay.rtp.filters import last_before, running_mean, segment_farthest, segment_max, smoothed, value_before
 from sipreplay.rtp.payload_types import COMFORT_NOISE
+from sipreplay.rtp.rows import Rows
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -51,7 +52,7 @@ class StreamQuality:
         return max(self.lost, 0) / expected if expected > 0 else 0.0
 
 
-class QualityState:
+class QualityState(Rows):
     """Quality of streams 0 to rows - 1. Every public column has one value a stream."""
 
     _COLUMNS = (
@@ -84,34 +85,10 @@ class QualityState:
         ("_mean_jitter_n", np.int64),
     )
 
-    def __init__(self, rows: int = 0) -> None:
-        self.rows = 0
-        self.packets: Int = np.zeros(0, np.int64)
-        self.first_ns: Int = np.zeros(0, np.int64)
-        self.last_ns: Int = np.zeros(0, np.int64)
-        self.steps: Int = np.zeros(0, np.int64)
-        for name, kind in self._COLUMNS:
-            setattr(self, name, np.zeros(0, kind))
-        self._capacity = 0
-        self.grow(rows)
-
-    def grow(self, rows: int) -> None:
-        """Have at least `rows` rows; new ones are empty."""
-        if rows <= self.rows:
-            return
-        if rows > self._capacity:
-            self._capacity = max(rows, 2 * self._capacity)
-            for name, kind in self._COLUMNS:
-                old = getattr(self, name)
-                new = np.zeros(self._capacity, kind)
-                new[: len(old)] = old
-                setattr(self, name, new)
-        self.rows = rows
-
-    def reset(self, rows: Any) -> None:
-        """Empty these rows (an index, a slice or an array), so that another stream can use them."""
-        for name, _ in self._COLUMNS:
-            getattr(self, name)[rows] = 0
+    packets: Int
+    first_ns: Int
+    last_ns: Int
+    steps: Int
 
     def result(self, row: int) -> StreamQuality:
         """The figures of one stream."""
@@ -127,7 +104,7 @@ class QualityState:
             mean_jitter_ms=float(column.mean_jitter_ms[row]),
             max_jitter_ms=float(column.max_jitter_ms[row]),
             max_skew_ms=float(column.max_skew_ms[row]),
-            burst=_burst(packets, int(column.gaps[row]), int(column.gap_packets[row])),
+            burst=burst_ratio(packets, int(column.gaps[row]), int(column.gap_packets[row])),
         )
 
     @property
@@ -150,13 +127,14 @@ class QualityState:
         marker: NDArray[Any],
         payload_type: NDArray[Any],
         clock_rate: NDArray[Any],
-    ) -> None:
+    ) -> Counted | None:
         """Count a batch: one value a packet in every column, packets of a stream in arrival order, streams in any.
 
         `stream` is the row; `clock_rate` is in Hz, 0 where no jitter can be computed (telephone events, unknown types).
+        Returns what was found on the way, None of an empty batch.
         """
         if len(stream) == 0:
-            return
+            return None
         rows = np.asarray(stream, np.int64)
         if np.any(rows[1:] < rows[:-1]):
             order = np.argsort(rows, kind="stable")
@@ -166,11 +144,26 @@ class QualityState:
             rows = rows[order]
         else:
             columns = [np.asarray(c) for c in (sequence, timestamp, arrival_ns, marker, payload_type, clock_rate)]
-        _Batch(self, rows, *columns).run()
+        batch = Counted(self, rows, *columns)
+        batch.run()
+        return batch
 
 
-class _Batch:
-    """One batch, sorted by stream, on its way into the state."""
+class Counted:
+    """One batch, sorted by stream, on its way into the state, and what was found of its packets on that way."""
+
+    missing: Int | None = None
+    """Packets missing before each packet; None if none are."""
+    late: Bool | None = None
+    """Packets that fill a gap: late, and no duplicates. None if none are."""
+    timed: Int
+    """Which packets have a clock and are not their stream's first."""
+    jitter: Float
+    """Of `timed`: RFC 3550's J after each, in ms."""
+    skew_ms: Float
+    """Of `timed`: media time less arrival, both from the stream's first packet."""
+    since_ms: Float
+    """Of `timed`: arrival since the stream's first packet."""
 
     def __init__(
         self,
@@ -249,6 +242,7 @@ class _Batch:
             self._count_late(late, extended, highest)
         gap = missing > 0
         if gap.any():
+            self.missing = missing
             state.gaps[touched] += np.add.reduceat(gap.astype(np.int64), starts)
             state.gap_packets[touched] += np.add.reduceat(missing, starts)
         self._remember(extended, highest, new_highest)
@@ -283,8 +277,9 @@ class _Batch:
         again[1:] = (extended[order][1:] == extended[order][:-1]) & (self.rows[order][1:] == self.rows[order][:-1])
         duplicate[order[again]] = True
         duplicate &= late
+        self.late = late & ~duplicate
         self.state.duplicates[self.touched] += np.add.reduceat(duplicate.astype(np.int64), self.starts)
-        self.state.reordered[self.touched] += np.add.reduceat((late & ~duplicate).astype(np.int64), self.starts)
+        self.state.reordered[self.touched] += np.add.reduceat(self.late.astype(np.int64), self.starts)
 
     def _remember(self, extended: Int, highest: Int, new_highest: Int) -> None:
         """Note which of the last numbers have arrived."""
@@ -351,8 +346,9 @@ class _Batch:
         """J += (|D| - J) / 16 over the packets that have a clock; the first packet is the origin of media time."""
         state, rows = self.state, self.rows
         clocked = (self.clock_rate > 0) & self.in_time
-        at = np.flatnonzero(clocked & ~self.is_first)
+        self.timed = at = np.flatnonzero(clocked & ~self.is_first)
         if len(at) == 0:
+            self.jitter = self.skew_ms = self.since_ms = np.zeros(0)
             return
         nominal = np.zeros(len(rows))
         np.divide(self.ticks * 1000.0, self.clock_rate, out=nominal, where=clocked)
@@ -361,7 +357,9 @@ class _Batch:
         some, now = rows[at], nominal[at]
         difference = np.abs(delta[at] - (now - previous[at]))
         jitter = smoothed(state.jitter_ms, some, difference)
-        skew = now - arrival[at]
+        since = arrival[at]
+        skew = now - since
+        self.jitter, self.skew_ms, self.since_ms = jitter, skew, since
         segment_farthest(state.max_skew_ms, some, skew)
         last = np.concatenate((some[1:] != some[:-1], np.ones(1, bool)))
         state._nominal_ms[some[last]] = now[last]
@@ -373,7 +371,7 @@ class _Batch:
             segment_max(state.max_jitter_ms, some, jitter)
 
 
-def _burst(packets: int, gaps: int, missing: int) -> float:
+def burst_ratio(packets: int, gaps: int, missing: int) -> float:
     """BurstR: mean run of missing packets, against 1 / (1 - p) of random loss."""
     if gaps == 0 or packets == 0:
         return 1.0
