@@ -31,7 +31,7 @@ def _checked(path: Path, injection: list[Path]) -> str:
     """What the scenario is. Raises ScenarioError."""
     from sipreplay.engine.config import EngineConfig
     from sipreplay.engine.endpoint import endpoint_of
-    from sipreplay.engine.loop import load_injections, load_scenario
+    from sipreplay.engine.files import load_injections, load_scenario
     from sipreplay.engine.program import compile_program
 
     config = EngineConfig(path, injection=injection)

@@ -20,7 +20,8 @@ from sipreplay.compat.config import Settings, settings_of
 from sipreplay.compat.options import evaluate, help_text
 from sipreplay.dumps.stat import StatWriter, stat_writer
 from sipreplay.engine.config import EngineConfig
-from sipreplay.engine.loop import EngineResult, load_injections, load_scenario, run_engine
+from sipreplay.engine.files import load_injections, load_scenario
+from sipreplay.engine.loop import EngineResult, run_engine
 from sipreplay.errors import SipReplayError, TransportError
 from sipreplay.media.port import MediaPort
 from sipreplay.scenario.builtin import builtin

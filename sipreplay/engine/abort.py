@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sipreplay.engine.call import Call
+from sipreplay.engine.failure import FatalError
 from sipreplay.engine.headers import header_values
 from sipreplay.engine.render import render
 
@@ -47,6 +48,8 @@ def default(engine: Engine, call: Call, name: str, now: float) -> None:
     try:
         engine.send(data, call.address)  # type: ignore[arg-type]
     except OSError:
+        if engine.config.fatal_send_failures:
+            raise FatalError(f"the {name.upper()} that ends call {call.call_id!r} could not be sent") from None
         engine.warn(f"could not send the {name.upper()} that ends call {call.call_id.decode('latin-1')}")
 
 

@@ -15,7 +15,7 @@ from sipreplay.engine.failure import CallFailed
 from sipreplay.engine.headers import header
 from sipreplay.engine.perform import perform
 from sipreplay.engine.render import render
-from sipreplay.engine.steps import MANDATORY, NOP, RECV, RECV_COMMAND, Step
+from sipreplay.engine.steps import MANDATORY, NOP, RECV, RECV_COMMAND, SEND_COMMAND, Step
 
 if TYPE_CHECKING:
     from sipreplay.engine.engine import Engine
@@ -110,3 +110,10 @@ def pass_on_abort(engine: Engine, call: Call, now: float) -> None:
         engine.twin.send(text, "")
     except OSError:
         engine.warn(f"the twin could not be told of the end of call {call.call_id.decode('latin-1')}")
+
+
+def abandon(engine: Engine, now: float) -> None:
+    """The twin has gone: end the calls that still have a command before them."""
+    last = max((step.index for step in engine.steps if step.kind in (SEND_COMMAND, RECV_COMMAND)), default=-1)
+    for call in [call for call in engine.calls.values() if call.state == ALIVE and call.index <= last]:
+        lifecycle.fail(engine, call, now, "", "the twin has ended", got="the twin has ended")

@@ -5,6 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sipreplay.dumps.logfile import UNBOUNDED, LogBounds
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """When a loop that is late counts, and when it is too late (SIPp's -watchdog_...). Times in ms."""
+
+    interval_ms: float = 400.0
+    minor_ms: float = 500.0
+    major_ms: float = 3000.0
+    most_minor: int = 120
+    """More trips end the run; -1: never."""
+    most_major: int = 10
+    reset_ms: float = 600_000.0
+    """After that long without a trip, counting begins again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwinConfig:
+    """Where the twins are."""
+
+    address: tuple[str, int] | None = None
+    """Of -3pcc: the twin's, or for controller B the own one."""
+    name: str = ""
+    """Own name in extended mode."""
+    master: bool = False
+    peers: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Extended mode: all names and addresses, the own one too."""
+
 
 @dataclass(slots=True)
 class EngineConfig:
@@ -22,6 +51,8 @@ class EngineConfig:
     advertise_ip: str = ""
     """What `[local_ip]` prints; "" for local_ip."""
     remote: tuple[str, int] | None = None
+    sending_address: tuple[str, int] | None = None
+    """Where everything is sent instead, such as an outbound proxy (SIPp -rsa); numeric."""
     transport: str = "UDP"
     """UDP or TCP."""
     rate_cps: float = 10.0
@@ -46,6 +77,9 @@ class EngineConfig:
     media_port: int = 6000
     buffer_bytes: int = 65536
     recv_timeout_ms: int = 0
+    """Longest wait of a receive that does not say its own; 0: for ever."""
+    send_timeout_ms: int = 0
+    """The same for a send that the socket refuses."""
     timeout_s: float = 0.0
     """Stop generating after that long and wait for open calls (SIPp -timeout)."""
     timeout_error: bool = False
@@ -69,6 +103,14 @@ class EngineConfig:
     t2_ms: int = 4000
     base_cseq: int = 1
     """First value of [cseq]."""
+    call_id_format: str = "%u-%p@%s"
+    """%u call number, %p process, %s local address, %r a random number, %% a per cent sign."""
+    call_id_kind: str = "default"
+    """default (by `call_id_format`), uuid, uuid-compact, random or timestamp."""
+    dynamic_ids: tuple[int, int, int] = (10000, 12000, 4)
+    """First and last value of [dynamic_id], and the step."""
+    lost_percent: float = 0.0
+    """Messages that are lost on purpose, either way, unless a step says otherwise."""
     retransmission: bool = True
     """UDP: retransmit what is sent with `retrans`, and recognise copies of what is received."""
     auto_answer: bool = False
@@ -77,13 +119,48 @@ class EngineConfig:
     """Release the peer of a failed call by BYE, CANCEL or ACK."""
     abort_unexpected: bool = True
     """A message that no step takes ends its call as failed; otherwise it is ignored."""
+    answer_ping: bool = True
+    """PING is answered with 200."""
+    check_ack_cseq: bool = True
+    """An ACK whose CSeq is not the INVITE's ends its call."""
+    ignore_while_pausing: bool = False
+    """What comes while a call pauses is dropped."""
+    loose_copies: bool = False
+    """A copy is recognised by To, From, Call-ID and CSeq (and what a response says) instead of all its bytes."""
+    fatal_send_failures: bool = False
+    """A message of the engine's own that cannot be sent ends the run."""
+    timer_resolution_s: float = 0.0
+    """Timers are looked at that seldom; 0: when they are due."""
+    messages_a_turn: int = 1000
+    calls_a_turn: int = 1000
+    """What one turn of the loop does at most before the others get theirs."""
+    watchdog: Watchdog | None = None
     pid: int = 0
     """What `[pid]`, Call-ID and branch print; 0: the process's own."""
     keep_call_id_prefix: bool = False
     """A Call-ID is the whole value, even if it contains `///` (SIPp -callid_slash_ign)."""
     trace_messages: Path | None = None
+    trace_short: Path | None = None
     trace_errors: Path | None = None
+    trace_logs: Path | None = None
+    trace_calldebug: Path | None = None
     trace_rtt: Path | None = None
+    rtt_every: int = 200
+    """Response times that are kept before they are written."""
+    trace_append: frozenset[str] = frozenset()
+    """Kinds of log that are appended to instead of begun anew."""
+    trace_bounds: LogBounds = UNBOUNDED
+    trace_stem: str = ""
+    """What names of rotated logs begin with, such as `uac_4711`; "" for the files' own names."""
+    rfc3339: bool = False
+    """Time stamps by RFC 3339 instead of SIPp's with tabs."""
     trace_call: Path | None = None
     """The messages of the first call, as a pcap."""
+    out_of_call: Path | str | None = None
+    """Scenario for requests outside of any call (SIPp -oocsf, -oocsn)."""
+    out_of_call_builtin: bool = False
+    terminating: Path | None = None
+    """Scenario for calls that come in while `scenario` places calls (SIPp's mixed mode, -rxsf)."""
+    twin: TwinConfig | None = None
+    """Third party call control."""
     random_seed: int | None = None

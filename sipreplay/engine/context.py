@@ -62,10 +62,16 @@ class Context:
         """No new calls any more."""
         self.stopped_now = False
         """The scenario said stop_now."""
-        self.dynamic_id = 10000
+        self.dynamic_id = config.dynamic_ids[0]
         self.allowed = allowed_networks(config.allow_net, endpoint.remote_ip)
         self.on_warning: Callable[[str], None] | None = None
         self.on_log: Callable[[str], None] | None = None
+        self.on_remark: Callable[[str, bytes], None] | None = None
+        """Called with words and a message, for the message log: what became of it that its bytes do not say."""
+        self.on_end: Callable[[Call, str], None] | None = None
+        """Called with each call that ends, and why."""
+        self.unexpected_codes: list[int] | None = None
+        """Response codes that no step took, if somebody collects them."""
         for name, text in config.set_variables.items():
             self.globals[program.global_names[name] & INDEX_MASK] = text.encode("utf-8", "surrogateescape")
 
@@ -87,9 +93,10 @@ class Context:
         return table
 
     def next_dynamic_id(self) -> int:
-        """10000 to 12000 in steps of 4, round and round."""
+        """From the first to the last value in steps, round and round."""
+        first, last, step = self.config.dynamic_ids
         value = self.dynamic_id
-        self.dynamic_id = value + 4 if value + 4 <= 12000 else 10000
+        self.dynamic_id = value + step if value + step <= last else first
         return value
 
     def branch(self, call: Call, index: int) -> bytes:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import count
 from random import Random
 from typing import Final
 
 from sipreplay.engine import commands, lifecycle, special, unexpected
 from sipreplay.engine.call import ALIVE, Address, Call
+from sipreplay.engine.call_id import call_ids
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.endpoint import Endpoint
 from sipreplay.engine.failure import CallFailed
@@ -76,8 +78,13 @@ class Engine(Pacing):
         self.media: MediaPort = media or NoMedia(config.media_port)
         self.steps = program.steps
         self.end = len(program.steps)
-        self.destination: Address | None = (endpoint.remote_ip, endpoint.remote_port) if endpoint.remote_ip else None
+        self.destination: Address | None = config.sending_address
+        """Where calls that are placed go."""
+        if self.destination is None and endpoint.remote_ip:
+            self.destination = (endpoint.remote_ip, endpoint.remote_port)
         self.retransmits = endpoint.transport == "UDP" and config.retransmission
+        self.loose_copies = config.loose_copies
+        self.deaf_in_pauses = config.ignore_while_pausing
         self.t2_s = config.t2_ms / 1000.0
         self.calls: dict[bytes, Call] = {}
         self.dead: deque[Call] = deque()
@@ -85,9 +92,11 @@ class Engine(Pacing):
         """Where nobody listened when something was sent there."""
         self.memo: list[dict[bytes, int]] = [{} for _ in range(self.end + 1)]
         self.wheel = Wheel()
-        self.call_id_head = b""
-        self.call_id_tail = b"-%d@%s" % (endpoint.pid, endpoint.local_ip.encode())
-        self.call_number = 0
+        self.new_call_id = call_ids(config, endpoint, random)
+        self.numbers = count(1)
+        """Of calls; engines on the same sockets share them."""
+        self.strangers: Callable[[bytes, bytes, Address | None, float], bool] | None = None
+        """Offered each message of no call of this engine, with its Call-ID; whether somebody took it."""
         self.on_rtd: Callable[[str, float, float], None] | None = None
         """Called with (name, milliseconds, now) for each response time, if set."""
         self.twin: Twin | None = None
@@ -128,10 +137,14 @@ class Engine(Pacing):
         wheel = self.wheel
         # A deadline of key / 1000.0 times 1000.0 can come out a little less than key: a microsecond early is on time.
         tick = int(now * 1000.0 + 0.001)
+        left = self.config.calls_a_turn
         while wheel.keys and wheel.keys[0] <= tick:
             moment = max(now, wheel.keys[0] / 1000.0)
             for call in wheel.pop():
                 self._fire(call, moment)
+                left -= 1
+            if left <= 0:
+                return now
         dead = self.dead
         while dead and dead[0].dead_until <= now:
             lifecycle.bury(self, dead.popleft(), now)
@@ -160,12 +173,16 @@ class Engine(Pacing):
         if call.state != ALIVE:
             lifecycle.dead_call(self, call, data, now)
             return
+        if self.deaf_in_pauses and self.steps[call.index].kind == PAUSE:
+            return
         if self.retransmits:
             if data == call.trigger:
                 special.repeat(self, call, now)
                 return
             if data == call.fresh:
                 self.counters.retransmissions[call.last_recv_index] += 1
+                return
+            if self.loose_copies and special.loose_copy(self, call, data, now):
                 return
         self.process(call, data, now)
 
@@ -234,7 +251,7 @@ class Engine(Pacing):
         """The message is this step's: count, act, remember, go on."""
         index = step.index
         if step.lost and self.random.random() < step.lost:
-            self.counters.lost[index] += 1
+            special.lost(self, step, data, sending=False)
             return
         if step.booked:
             self.book(call, step, now)
@@ -378,7 +395,7 @@ class Engine(Pacing):
         data = render(self, call, template, now)
         index = step.index
         if step.lost and self.random.random() < step.lost:
-            self.counters.lost[index] += 1
+            special.lost(self, step, data, sending=True)
         else:
             try:
                 self.send(data, call.address)  # type: ignore[arg-type]

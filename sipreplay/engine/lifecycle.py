@@ -76,9 +76,8 @@ def scaled(engine: Engine, seconds: float) -> float:
 def place_call(engine: Engine, now: float, due: float, user: int = 0) -> None:
     """Start an outgoing call that was due at `due`."""
     engine.counters.start_lateness.add(int((now - due) * 1_000_000))
-    engine.call_number = number = engine.call_number + 1
-    call_id = engine.call_id_head + b"%d" % number + engine.call_id_tail
-    call = Call(call_id, number, engine.destination, now)
+    number = next(engine.numbers)
+    call = Call(engine.new_call_id(number, now), number, engine.destination, now)
     call.cseq = engine.config.base_cseq - 1
     call.user = user
     totals = engine.totals
@@ -89,8 +88,7 @@ def place_call(engine: Engine, now: float, due: float, user: int = 0) -> None:
 
 def commanded_call(engine: Engine, call_id: bytes, now: float) -> Call:
     """An outgoing call that a twin's command starts, under the twin's Call-ID."""
-    engine.call_number += 1
-    call = Call(call_id, engine.call_number, engine.destination, now)
+    call = Call(call_id, next(engine.numbers), engine.destination, now)
     call.cseq = engine.config.base_cseq - 1
     engine.totals.outgoing += 1
     _open(engine, call, now, run=engine.steps[0].kind not in (RECV, RECV_COMMAND))
@@ -124,24 +122,25 @@ def locate(engine: Engine, data: bytes, seen: bytes, address: Address | None, no
     """
     if data.find(b"SIP/2.0") < 0:
         if data.strip(b"\r\n\0"):
-            engine.warn(f"not SIP, discarded: {data[:60]!r}")
+            engine.warn(f'non SIP message discarded: "{data[:60]!r}" ({len(data)} bytes)')
         return None
     call_id = seen if _PLAIN.fullmatch(seen) else b""
     if not call_id:
         call_id = header(data, b"Call-ID")
     if not call_id:
-        engine.warn(f"no Call-ID, discarded: {data[:60]!r}")
+        engine.warn(f"SIP message without Call-ID discarded: {data[:60]!r}")
         return None
     if b"///" in call_id and not engine.config.keep_call_id_prefix:
         call_id = call_id.partition(b"///")[2]
     call = engine.calls.get(call_id)
     if call is not None:
         return call
+    if engine.strangers is not None and engine.strangers(data, call_id, address, now):
+        return None
     if engine.client or address is None or not _accepts(engine, now) or not _begins_a_call(engine, data):
         _out_of_call(engine, data, address, now)
         return None
-    engine.call_number += 1
-    call = Call(call_id, engine.call_number, address, now)
+    call = Call(call_id, next(engine.numbers), engine.config.sending_address or address, now)
     call.cseq = engine.config.base_cseq - 1
     engine.totals.incoming += 1
     _open(engine, call, now)
@@ -171,7 +170,11 @@ def _out_of_call(engine: Engine, data: bytes, address: Address | None, now: floa
         answer_once(engine, data, address, now)
         return
     engine.totals.out_of_call += 1
-    engine.warn(f"no call for: {data[:60]!r}")
+    text = data.decode("utf-8", "replace")
+    if engine.stopping and not engine.client:
+        engine.warn(f"Discarded message for new calls while quitting: {text}")
+        return
+    engine.warn(f"Discarding message which can't be mapped to a known SIPp call:\n{text}")
 
 
 def answer_once(engine: Engine, data: bytes, address: Address, now: float) -> None:
@@ -209,6 +212,7 @@ def fail(
     step: Step | None = None,
     got: str = "",
     release: bool = True,
+    warn: bool = True,
 ) -> None:
     """The call failed here: count it, release the peer (`release`), forget it."""
     if call.state != ALIVE:
@@ -216,10 +220,11 @@ def fail(
     if step is None:
         step = engine.steps[min(call.index, engine.end - 1)]
     account(engine, call, reason, text, step, got)
-    engine.warn(f"call {call.call_id.decode('latin-1')}: {text} (step {step.index}, {step.expected})")
+    if warn:
+        engine.warn(f"call {call.call_id.decode('latin-1')}: {text} (step {step.index}, {step.expected})")
     if release and engine.config.default_bye:
         abort.release(engine, call, now)
-    end(engine, call, now, f"failed at index {step.index}")
+    end(engine, call, now, f"{'aborted' if release else 'failed'} at index {step.index}")
 
 
 def account(engine: Engine, call: Call, reason: str, text: str, step: Step, got: str) -> None:
@@ -237,6 +242,8 @@ def end(engine: Engine, call: Call, now: float, reason: str, *, remember: bool =
     engine.counters.call_length.add(int((now - call.started) * 1_000_000))
     call.state = DEAD
     call.reason = reason
+    if engine.on_end is not None:
+        engine.on_end(call, reason)
     more = call.more
     if more is not None and more.media_port:
         engine.media.release(call.number, more.media_port)
@@ -257,7 +264,10 @@ def dead_call(engine: Engine, call: Call, data: bytes, now: float) -> None:
     """A message for a call that has ended: counted, not answered; the call is remembered anew."""
     engine.totals.dead_call += 1
     call.dead_until = now + engine.config.dead_call_wait_ms / 1000.0
-    engine.warn(f"dead call {call.call_id.decode('latin-1')} ({call.reason}), received {data[:40]!r}")
+    name = call.call_id.decode("latin-1")
+    engine.warn(f"Dead call {name} ({call.reason}), received '{data.decode('utf-8', 'replace')}'")
+    if engine.on_remark is not None:
+        engine.on_remark(f"Dead call {name} received a {engine.endpoint.transport} message:", data)
 
 
 def bury(engine: Engine, call: Call, now: float) -> None:

@@ -33,7 +33,13 @@ class Link(Protocol):
         """Send one message. Raises BlockingIOError if there is no room now, OSError if it cannot be sent."""
 
     def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
-        """Register with `poll` and hand what comes to `receive`, and addresses whose connection is gone to `lost`."""
+        """Register with `poll` and hand what comes to `receive`, and addresses whose connection is gone to `lost`.
+
+        `client`: where a datagram comes from need not be told.
+        """
+
+    def deliver_to(self, receive: Receive) -> None:
+        """Hand what comes to another function from now on."""
 
     def handle(self, fd: int, events: int) -> None:
         """What epoll said about a socket."""
@@ -67,6 +73,10 @@ class UdpLink:
         if client:
             transport.ask_for_refusals(self._socket)
         poll.register(self._socket, select.EPOLLIN)
+
+    def deliver_to(self, receive: Receive) -> None:
+        """Hand datagrams to another function from now on."""
+        self._receive = receive
 
     def handle(self, fd: int, events: int) -> None:
         """Drain the socket. One clock reading a datagram, so that a full buffer does not blur response times."""

@@ -12,26 +12,28 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from random import Random
 
-from sipreplay.engine import transport
+from sipreplay.engine import commands, transport
+from sipreplay.engine.companions import Companions
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.endpoint import endpoint_of
 from sipreplay.engine.engine import Engine
 from sipreplay.engine.failure import FatalError
+from sipreplay.engine.files import file_reader, load_companion, load_injections, load_scenario
 from sipreplay.engine.link import Link, open_link
 from sipreplay.engine.program import compile_program
 from sipreplay.engine.rate import NEVER
+from sipreplay.engine.steps import SEND_COMMAND
 from sipreplay.engine.trace import Traces
-from sipreplay.errors import ScenarioError, UsageError
+from sipreplay.engine.twin import Role, TwinLink, role_of
+from sipreplay.engine.watchdog import Watch
+from sipreplay.errors import UsageError
 from sipreplay.media.port import MediaPort, NoMedia
-from sipreplay.scenario.builtin import builtin
-from sipreplay.scenario.injection import InjectionFile, read_injection
+from sipreplay.scenario.injection import InjectionFile
 from sipreplay.scenario.model import Scenario
-from sipreplay.scenario.reader import read_scenario
 from sipreplay.stats.calls import CallStatistics
 
 STARTS = 64
@@ -39,6 +41,11 @@ STARTS = 64
 START_GRID_S = 0.001
 """Calls that become due within a millisecond start together: each wake-up of a sleeping peer costs both sides 10 us."""
 IDLE_S = 0.25
+PARTING_S = 5.0
+"""How long calls go on after the twin has gone."""
+
+Watched = Mapping[int, Callable[[], None]]
+"""Descriptors of others that the loop polls, and what it calls when they are readable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +60,6 @@ class EngineResult:
     address: tuple[str, int] = ("", 0)
 
 
-def load_scenario(config: EngineConfig) -> Scenario:
-    """The scenario that a configuration names. Raises ScenarioError or UsageError."""
-    if config.builtin:
-        return read_scenario(builtin(str(config.scenario)), "", config.keys)
-    path = Path(config.scenario)
-    try:
-        return read_scenario(path.read_bytes(), str(path), config.keys)
-    except OSError as error:
-        raise ScenarioError(f"cannot be read: {error.strerror}", str(path)) from None
-
-
-def load_injections(config: EngineConfig) -> list[InjectionFile]:
-    """The injection files of a configuration, in order. Raises ScenarioError."""
-    out = []
-    for path in config.injection:
-        try:
-            text = path.read_bytes().decode("utf-8", "surrogateescape")
-        except OSError as error:
-            raise ScenarioError(f"cannot be read: {error.strerror}", str(path)) from None
-        out.append(read_injection(text, str(path)))
-    return out
-
-
-def file_reader(config: EngineConfig) -> Callable[[str], bytes]:
-    """What [file name=...] reads with: files below the scenario's folder or the working one; any with --allow-exec."""
-    beside = Path.cwd() if config.builtin else Path(config.scenario).resolve().parent
-    roots = (beside, Path.cwd().resolve())
-
-    def read(name: str) -> bytes:
-        path = Path(name).resolve()
-        if not config.allow_exec and not any(path.is_relative_to(root) for root in roots):
-            raise FatalError(f"[file name={name}]: outside of the scenario's folder and the working directory")
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise FatalError(f"[file name={name}]: {error.strerror}") from None
-
-    return read
-
-
 def run_engine(
     config: EngineConfig,
     media: MediaPort | None = None,
@@ -102,13 +69,15 @@ def run_engine(
     hold: bool = False,
     on_snapshot: Callable[[CallStatistics], None] | None = None,
     snapshot_interval_s: float = 1.0,
+    attend: Callable[[Loop], Watched] | None = None,
 ) -> EngineResult:
     """Play a configuration to its end.
 
     `on_ready` is called with the bound address once the socket listens. `control` takes lines: `stop` (gracefully),
     `abort`, `rate N`, and `go`, for which a run with `hold` waits; its end of file means that the parent is gone, and
-    aborts, as SIGTERM does. Raises ScenarioError, UsageError and TransportError before the start; what is fatal later
-    is in the result.
+    aborts, as SIGTERM does. `attend` is called before the start with the loop, whose engine it may then steer from what
+    it returns. Raises ScenarioError, UsageError and TransportError before the start; what is fatal later is in the
+    result.
     """
     scenario = load_scenario(config)
     injections = load_injections(config)
@@ -124,13 +93,17 @@ def run_engine(
                 f"local address {config.local_ip} and remote address {remote_ip} are not of one IP version"
             )
     remote = (remote_ip, config.remote[1]) if config.remote is not None else None
-    with contextlib.closing(open_link(config, remote, client=scenario.is_client)) as link:
-        loop = _Loop(config, scenario, injections, media, link, remote_ip, control, on_snapshot, snapshot_interval_s)
-        return loop.run(on_ready, hold)
+    if config.sending_address is not None:
+        host, port = config.sending_address
+        config.sending_address = remote = (transport.resolve(host, port)[0], port)
+    connects = scenario.is_client or config.sending_address is not None
+    with contextlib.closing(open_link(config, remote, client=connects)) as link:
+        loop = Loop(config, scenario, injections, media, link, remote_ip, control, on_snapshot, snapshot_interval_s)
+        return loop.run(on_ready, hold, attend)
 
 
-class _Loop:
-    """One engine on one link."""
+class Loop:
+    """One engine on one link, with its companions and twins."""
 
     def __init__(
         self,
@@ -152,30 +125,88 @@ class _Loop:
         self.address = link.address
         endpoint = endpoint_of(config, self.address[1], remote_ip)
         chosen = media or NoMedia(config.media_port)
-        self.program = compile_program(scenario, config, endpoint, media=chosen, injections=injections)
-        self.traces = Traces(config, self.address)
-        seed = config.random_seed
-        self.engine = Engine(
-            self.program,
-            config,
-            endpoint,
-            self.traces.sending(link.send),
-            Random(seed) if seed is not None else Random(),
-            media=chosen,
-            injections=injections,
-            now=time.monotonic(),
-            wall=time.time(),
-            read_file=file_reader(config),
+        random = Random(config.random_seed) if config.random_seed is not None else Random()
+
+        def engine_of(played: Scenario, lines: list[InjectionFile], settings: EngineConfig) -> Engine:
+            program = compile_program(played, settings, endpoint, media=chosen, injections=lines)
+            return Engine(
+                program,
+                settings,
+                endpoint,
+                link.send,
+                random,
+                media=chosen,
+                injections=lines,
+                now=time.monotonic(),
+                wall=time.time(),
+                read_file=file_reader(config),
+            )
+
+        self.engine = engine_of(scenario, injections, config)
+        self.program = self.engine.program
+        # What comes in beside the main scenario is not counted by -m, and has no part in -set.
+        settings = replace(config, calls=None, users=None, set_variables={}, twin=None)
+        beside = [load_companion(config, which) for which in ("out_of_call", "terminating")]
+        self.companions = Companions(
+            self.engine,
+            engine_of(beside[0], [], settings) if beside[0] is not None else None,
+            engine_of(beside[1], injections, settings) if beside[1] is not None else None,
         )
-        self.receive = self.traces.receiving(self.engine.receive)
-        self.traces.attach(self.engine)
+        self.role = role_of(self.program, config.twin)
+        self.twin: TwinLink | None = self._twins()
+        self.traces = Traces(config, self.address)
+        self.wire()
         self.reason = ""
         self.message = ""
         self._commands = ""
         self._gone = False
         self._held = False
+        self._abort_at = NEVER
 
-    def run(self, on_ready: Callable[[tuple[str, int]], None] | None, hold: bool) -> EngineResult:
+    def _twins(self) -> TwinLink | None:
+        """The connections of third party call control, if the scenario has a part in it."""
+        if self.role is Role.NONE or self.config.twin is None:
+            return None
+        engine = self.engine
+        engine.commands_start_calls = self.role.starts_calls_on_command
+        engine.extended_commands = self.config.twin.address is None
+        destinations = [step.peer for step in self.program.steps if step.kind == SEND_COMMAND and step.peer]
+        engine.twin = link = TwinLink(
+            self.config.twin,
+            self.role,
+            destinations,
+            received=lambda text: commands.received(engine, text, time.monotonic()),
+            closed=self._twin_gone,
+            noted=lambda text, sent: self.traces.command(text, sent=sent),
+        )
+        return link
+
+    def _twin_gone(self, why: str) -> None:
+        """A twin has hung up: no new calls, and the end of those that cannot go on without it. Others have a moment."""
+        now = time.monotonic()
+        self.engine.warn(why)
+        self.engine.stop_gracefully(now)
+        if self.role not in (Role.CONTROLLER_A, Role.A_PASSIVE):
+            commands.abandon(self.engine, now)
+            self._abort_at = now + PARTING_S
+
+    def wire(self) -> None:
+        """Put what is traced now around sending and receiving; again after each change of the traces."""
+        send = self.traces.sending(self.link.send)
+        self.receive = self.traces.receiving(self.engine.receive)
+        self.link.deliver_to(self.receive)
+        self.engine.send = send
+        self.traces.attach(self.engine)
+        for engine in self.companions.engines:
+            engine.send = send
+            self.traces.attach(engine, main=False)
+
+    def run(
+        self,
+        on_ready: Callable[[tuple[str, int]], None] | None,
+        hold: bool,
+        attend: Callable[[Loop], Watched] | None = None,
+    ) -> EngineResult:
         """Get ready, wait for `go` if held, play to the end."""
         was_enabled = gc.isenabled()
         gc.collect()
@@ -184,52 +215,86 @@ class _Loop:
         poll = select.epoll()
         previous = signal.signal(signal.SIGTERM, self._terminated) if _in_main_thread() else None
         try:
-            self.link.begin(poll, self.receive, self.engine.connection_lost, client=self.program.client)
-            if self.control is not None:
-                self.control.setblocking(False)
-                poll.register(self.control, select.EPOLLIN)
+            self._begin(poll)
             if on_ready is not None:
                 on_ready(self.address)
                 if self.control is not None:
                     self.control.setblocking(False)
+            watched = dict(attend(self)) if attend is not None else {}
+            for fd in watched:
+                with contextlib.suppress(PermissionError):  # A regular file as standard input is always readable.
+                    poll.register(fd, select.EPOLLIN)
             self._held = hold and self.control is not None
             while self._held and not self.engine.stopping:
                 for fd, events in poll.poll(IDLE_S):
-                    if self.control is not None and fd == self.control.fileno():
-                        self._command(poll)
-                    else:
-                        self.link.handle(fd, events)
-            self.engine.start(time.monotonic())
-            self._turns(poll)
+                    self._handle(fd, events, watched, poll)
+            now = time.monotonic()
+            self.engine.start(now)
+            self.companions.each(lambda engine: engine.start(now))
+            self._turns(poll, watched)
         except FatalError as error:
             self.reason, self.message = "fatal", str(error)
+            self.engine.totals.fatal_errors += 1
+            self.traces.warning(str(error))
         finally:
             if previous is not None:
                 signal.signal(signal.SIGTERM, previous)
             poll.close()
             self.traces.close()
+            if self.twin is not None:
+                self.twin.close()
             gc.unfreeze()
             if was_enabled:
                 gc.enable()
-        return EngineResult(self._statistics(), self.reason or "finished", self.message, self.address)
+        return EngineResult(self.statistics(), self.reason or "finished", self.message, self.address)
 
-    def _statistics(self) -> CallStatistics:
+    def _begin(self, poll: select.epoll) -> None:
+        """Register all sockets."""
+        config = self.config
+        needs_sources = config.auto_answer or bool(self.companions.engines)
+        quiet = self.program.client and not needs_sources
+        self.link.begin(poll, self.receive, self._lost, client=quiet)
+        if self.control is not None:
+            self.control.setblocking(False)
+            poll.register(self.control, select.EPOLLIN)
+        if self.twin is not None:
+            self.twin.begin(poll)
+
+    def _lost(self, address: tuple[str, int], now: float) -> None:
+        self.engine.connection_lost(address, now)
+        self.companions.each(lambda engine: engine.connection_lost(address, now))
+
+    def statistics(self) -> CallStatistics:
+        """The cumulative statistics so far. The object goes on changing."""
         statistics = self.engine.statistics
         self.link.account(statistics)
         statistics.busy_seconds = time.process_time()
         return statistics
 
-    def _turns(self, poll: select.epoll) -> None:
+    def _turns(self, poll: select.epoll, watched: Watched) -> None:
         """Drain, act, wait, until all is over."""
         engine = self.engine
         monotonic = time.monotonic
         handle = self.link.handle
-        control_fd = self.control.fileno() if self.control is not None else -1
+        others = set(watched)
+        if self.control is not None:
+            others.add(self.control.fileno())
+        twin = self.twin
+        beside = self.companions.engines
+        watch = Watch(self.config.watchdog, engine, monotonic())
+        resolution_s = self.config.timer_resolution_s
         next_snapshot = monotonic() + self.snapshot_interval_s if self.on_snapshot is not None else NEVER
-        next_starts = 0.0
+        next_starts = next_timers = 0.0
+        due = NEVER
         while True:
             now = monotonic()
-            due = engine.expire(now)
+            if now >= next_timers:
+                due = engine.expire(now)
+                for companion in beside:
+                    due = min(due, companion.expire(now))
+                if resolution_s:
+                    next_timers = now + resolution_s
+                    due = max(due, next_timers)
             if now >= next_starts:
                 next_starts = now + START_GRID_S
                 for _ in range(STARTS):
@@ -238,35 +303,53 @@ class _Loop:
                     now = monotonic()
                 else:
                     next_starts = now
-            due = min(due, max(engine.next_start(now), next_starts))
+            wake = min(due, max(engine.next_start(now), next_starts))
             if now >= next_snapshot and self.on_snapshot is not None:
-                self.on_snapshot(self._statistics())
+                self.on_snapshot(self.statistics())
                 next_snapshot = now + self.snapshot_interval_s
+            if now >= watch.due:
+                watch.look(now)
             if engine.stopped_now:
                 self.reason = "stop_now"
                 return
-            if not engine.totals.current and engine.done(now):
+            if not engine.totals.current and engine.done(now) and self.companions.idle:
                 if engine.timed_out:
                     self.reason = "timeout"
                 return
-            wait = min(max(due - now, 0.0), IDLE_S)
+            wait = min(max(wake - now, 0.0), IDLE_S)
             for fd, events in poll.poll(wait):
-                if fd == control_fd:
-                    self._command(poll)
+                if fd in others or (twin is not None and twin.owns(fd)):
+                    self._handle(fd, events, watched, poll)
                 else:
                     handle(fd, events)
             self.link.settle()
-            if self._gone:
+            if self._gone or now >= self._abort_at:
                 self._gone = False
-                self._abort()
+                self._abort_at = NEVER
+                self.abort()
+
+    def _handle(self, fd: int, events: int, watched: Watched, poll: select.epoll) -> None:
+        """Something on a descriptor that may not be the link's."""
+        act = watched.get(fd)
+        if act is not None:
+            act()
+        elif self.control is not None and fd == self.control.fileno():
+            self._command(poll)
+        elif self.twin is not None and self.twin.owns(fd):
+            self.twin.handle(fd, events)
+        else:
+            self.link.handle(fd, events)
 
     def _terminated(self, signum: int, frame: object) -> None:
         """SIGTERM: the same as an end of file on the control pipe. Acts between two turns."""
         self._gone = True
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """No new calls; open ones are released and count as failed."""
         self.reason = "aborted"
-        self.engine.abort(time.monotonic())
+        now = time.monotonic()
+        self.engine.abort(now)
+        self.companions.each(lambda engine: engine.abort(now))
 
     def _command(self, poll: select.epoll) -> None:
         """Lines from the parent, or its end."""
@@ -281,7 +364,7 @@ class _Loop:
             data = b""
         if not data:
             poll.unregister(control)
-            self._abort()
+            self.abort()
         self._commands += data.decode("ascii", "replace")
         *lines, self._commands = self._commands.split("\n")
         for line in lines:
@@ -296,7 +379,7 @@ class _Loop:
             self.reason = self.reason or "stopped"
             self.engine.stop_gracefully(now)
         elif word == "abort":
-            self._abort()
+            self.abort()
         elif word == "rate":
             try:
                 self.engine.set_rate(max(0.0, float(value)), now)

@@ -171,7 +171,7 @@ class _Compiler:
         step.ontimeout = self._label(element.ontimeout, labels)
         step.condexec = self.names.reference(element.condexec)
         step.condexec_inverse = element.condexec_inverse
-        step.lost = (element.lost or 0.0) / 100.0
+        step.lost = (self.config.lost_percent if element.lost is None else element.lost) / 100.0
         step.ignore_sdp = element.ignoresdp
         step.rtd_start = self._number(self.rtds, element.start_rtd)
         step.rtd_stop = self._number(self.rtds, element.rtd)
@@ -227,7 +227,7 @@ class _Compiler:
         step.uses_cseq = step.is_request and method not in ("ACK", "CANCEL")
         step.expected = f"send {method or code}"
         step.retrans_s = element.retrans_ms / 1000.0
-        step.timeout_s = element.timeout_ms / 1000.0
+        step.timeout_s = (element.timeout_ms or self.config.send_timeout_ms) / 1000.0
         step.start_txn = self._transaction(element.start_txn)
         step.ack_txn = self._transaction(element.ack_txn)
         if step.is_request and step.start_txn < 0 and step.ack_txn < 0:

@@ -39,7 +39,7 @@ def sequence(engine: Engine, call: Call, method: bytes, data: bytes, now: float)
     if method == b"INVITE":
         call.invite_cseq = number
         return True
-    if call.invite_cseq >= 0 and number != call.invite_cseq:
+    if engine.config.check_ack_cseq and call.invite_cseq >= 0 and number != call.invite_cseq:
         engine.warn(f"the ACK's CSeq is {number}, the INVITE's was {call.invite_cseq}: call {call.call_id!r} is ended")
         lifecycle.fail(
             engine, call, now, "", "ACK whose CSeq is not the INVITE's", got=f"ACK with CSeq {number}", release=False
@@ -61,12 +61,38 @@ def unmatched(engine: Engine, call: Call, found: int, data: bytes, now: float) -
     unexpected.unexpected(engine, call, data, now)
 
 
+def lost(engine: Engine, step: Step, data: bytes, *, sending: bool) -> None:
+    """A message is lost on purpose."""
+    engine.counters.lost[step.index] += 1
+    if engine.on_remark is not None:
+        what = "message voluntary lost (while sending)." if sending else "message lost (recv)."
+        engine.on_remark(f"{engine.endpoint.transport} {what}", data)
+
+
+def loose_copy(engine: Engine, call: Call, data: bytes, now: float) -> bool:
+    """Whether a message is a copy by its dialog, CSeq and content alone (SIPp's -rtcheck loose); then it is handled."""
+    if call.trigger and _core(data) == _core(call.trigger):
+        repeat(engine, call, now)
+        return True
+    if call.fresh and _core(data) == _core(call.fresh):
+        engine.counters.retransmissions[call.last_recv_index] += 1
+        return True
+    return False
+
+
+def _core(data: bytes) -> tuple[bytes, ...]:
+    """What tells messages apart when copies are recognised loosely: a copy may come another way, with another Via."""
+    names = (b"To", b"From", b"Call-ID", b"CSeq")
+    said = (data.partition(b"\r\n")[0], body_of(data)) if data.startswith(b"SIP/2.0") else ()
+    return (*(header(data, name) for name in names), *said)
+
+
 def repeat(engine: Engine, call: Call, now: float) -> None:
     """The message that triggered an answer came again: answer again, keywords evaluated anew."""
     index = call.trigger_recv_index
     engine.counters.retransmissions[index] += 1
-    lost = engine.steps[index].lost
-    if not lost or engine.random.random() >= lost:
+    chance = engine.steps[index].lost
+    if not chance or engine.random.random() >= chance:
         resend(engine, call, engine.steps[call.trigger_send_index], now)
 
 
@@ -195,7 +221,7 @@ def retransmit(engine: Engine, call: Call, now: float) -> None:
         jump_or_fail(engine, call, step, now, "MaxUDPRetrans", text)
         return
     if step.lost and engine.random.random() < step.lost:
-        engine.counters.lost[step.index] += 1
+        lost(engine, step, call.last_sent, sending=True)
     else:
         with contextlib.suppress(OSError):
             engine.send(call.last_sent, call.address)  # type: ignore[arg-type]

@@ -69,6 +69,10 @@ class StreamLink:
         for fd in self._by_fd:
             poll.register(fd, select.EPOLLIN)
 
+    def deliver_to(self, receive: Receive) -> None:
+        """Hand messages to another function from now on."""
+        self._receive = receive
+
     def send(self, data: bytes, address: Address) -> object:
         """Send, or keep what the socket does not take now. Raises OSError without a connection."""
         connection = self._by_address.get(address)

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sipreplay.engine import abort, lifecycle
+from sipreplay.engine import abort, commands, lifecycle
 from sipreplay.engine.call import ALIVE, Call
-from sipreplay.engine.steps import NO_VARIABLE
+from sipreplay.engine.steps import NO_VARIABLE, PAUSE, RECV, RECV_COMMAND, SEND, SEND_COMMAND, Step
 from sipreplay.engine.variables import as_double, read, write
 
 if TYPE_CHECKING:
     from sipreplay.engine.engine import Engine
 
 _AUTOMATIC = frozenset((b"INFO", b"NOTIFY", b"OPTIONS", b"UPDATE"))
+CODES_KEPT = 100_000
+"""Response codes between two rows of -trace_error_codes: peers decide how many come, memory is bounded."""
+_DOING = {
+    SEND: "sending",
+    PAUSE: "pausing",
+    SEND_COMMAND: "sending command",
+    RECV_COMMAND: "expecting command",
+}
 
 
 def unexpected(engine: Engine, call: Call, data: bytes, now: float) -> None:
@@ -26,15 +34,21 @@ def unexpected(engine: Engine, call: Call, data: bytes, now: float) -> None:
     config = engine.config
     step = engine.steps[min(call.index, engine.end - 1)]
     method = b"" if data.startswith(b"SIP/2.0") else data[: data.find(b" ")]
+    name = call.call_id.decode("latin-1")
     if method in (b"BYE", b"CANCEL"):
         engine.counters.unexpected[step.index] += 1
         if not config.abort_unexpected:
-            engine.warn(f"unexpected {method.decode()} ignored (call {call.call_id.decode('latin-1')})")
+            engine.warn(f"Continuing call on unexpected {method.decode()} for call: {name}")
             return
+        engine.warn(f"Aborting call on an unexpected {method.decode()} for call: {name}")
         if config.default_bye:
             _answer(engine, call, data, now)
+        commands.pass_on_abort(engine, call, now)
         lifecycle.account(engine, call, "UnexpectedMessage", "", step, shown(data))
         lifecycle.end(engine, call, now, f"failed at index {step.index}", remember=False)
+        return
+    if method == b"PING" and not config.answer_ping:
+        engine.warn(f"Do not answer on unexpected PING for call: {name}")
         return
     if method == b"PING" or (method in _AUTOMATIC and config.auto_answer):
         last = call.last_received
@@ -45,13 +59,39 @@ def unexpected(engine: Engine, call: Call, data: bytes, now: float) -> None:
         engine.totals.auto_answered += 1
         return
     engine.counters.unexpected[step.index] += 1
+    if engine.on_remark is not None:
+        engine.on_remark(f"Unexpected {engine.endpoint.transport} message received:", data)
+    if engine.unexpected_codes is not None and not method and len(engine.unexpected_codes) < CODES_KEPT:
+        engine.unexpected_codes.append(int(data[8:11]) if data[8:11].isdigit() else 0)
+    verb = "Aborting" if config.abort_unexpected else "Continuing"
+    text = data.decode("utf-8", "replace")
+    engine.warn(
+        f"{verb} call on unexpected message for Call-Id '{name}': while {_doing(step)} (index {step.index}), "
+        f"received '{text}'"
+    )
     if not config.abort_unexpected:
-        engine.warn(f"unexpected {shown(data)} ignored (call {call.call_id.decode('latin-1')})")
         return
+    commands.pass_on_abort(engine, call, now)
     call.last_received = data
     call.headers = None
     call.head = None
-    lifecycle.fail(engine, call, now, "UnexpectedMessage", f"unexpected {shown(data)}", step=step, got=shown(data))
+    lifecycle.fail(
+        engine,
+        call,
+        now,
+        "UnexpectedMessage",
+        f"unexpected {shown(data)}",
+        step=step,
+        got=shown(data),
+        warn=False,
+    )
+
+
+def _doing(step: Step) -> str:
+    """What the call was at, in SIPp's words."""
+    if step.kind == RECV:
+        return f"expecting '{step.expected}'"
+    return _DOING.get(step.kind, f"in message type {step.kind}")
 
 
 def _handled_by_scenario(engine: Engine, call: Call, data: bytes, now: float) -> bool:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from sipreplay.dumps.stat import StatWriter, stat_writer
-from sipreplay.engine.loop import load_scenario
+from sipreplay.engine.files import load_scenario
 from sipreplay.errors import UsageError
 from sipreplay.report.model import Artefact, RunSummary
 from sipreplay.report.run_json import summary_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sipreplay.engine.config import EngineConfig
-from sipreplay.engine.loop import load_scenario
+from sipreplay.engine.files import load_scenario
 from sipreplay.engine.program import scaled_pause
 from sipreplay.scenario.distributions import percentile_99
 from sipreplay.scenario.model import Pause, Recv
