@@ -1,0 +1,246 @@
+"""What a hop-dialog's transactions show: repeats and whether they keep a timer, what was lost, what crossed.
+
+Timers are those of RFC 3261 17 (A, E, G) and 13.3.1.4 (2xx); the table `TIMERS` says how each spaces repeats. Computed
+for one dialog when asked for. Never judges (`sip_findings` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+from sipreplay.analysis.model import CapturedMessage, HopDialog, Transaction
+
+T1_S = 0.5
+T2_S = 4.0
+GIVE_UP_S = 64 * T1_S
+"""Timers B, F and H: when a client, or a server that waits for an ACK, gives up."""
+TOLERANCE = 0.25
+"""What an interval may differ from its timer's, as a share of it."""
+SLACK_S = 0.06
+"""What it may differ besides: schedulers and networks are not exact."""
+
+
+class Timer(NamedTuple):
+    """How a kind of message is repeated."""
+
+    name: str
+    source: str
+    capped: bool
+    """Whether intervals stop growing at T2."""
+    repeats: str
+
+
+TIMERS = {
+    "A": Timer("A", "RFC 3261 17.1.1.2", False, "an INVITE without any response: T1, 2*T1, 4*T1, ..."),
+    "E": Timer("E", "RFC 3261 17.1.2.2", True, "another request without a final response: T1, 2*T1, ... up to T2"),
+    "G": Timer("G", "RFC 3261 17.2.1", True, "a failure of an INVITE without its ACK: T1, 2*T1, ... up to T2"),
+    "2xx": Timer("2xx", "RFC 3261 13.3.1.4", True, "a 2xx to an INVITE without its ACK: T1, 2*T1, ... up to T2"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """A message that was said several times."""
+
+    timer: str
+    """Key of `TIMERS`; "" for answers to repeated requests and for 1xx, which no timer repeats."""
+    messages: tuple[CapturedMessage, ...]
+    """All sights, the first too, without copies."""
+    t1_s: float | None
+    """The first interval when later ones follow from it, else None."""
+    fits: bool | None
+    """Whether the intervals are the timer's; None with no timer or no interval."""
+
+    @property
+    def count(self) -> int:
+        """Repeats after the first."""
+        return len(self.messages) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFacts:
+    """One transaction, and what is odd about it."""
+
+    transaction: Transaction
+    request: Repeats
+    finals: tuple[Repeats, ...]
+    """Each final response (several with forks)."""
+    outcome: str
+    """answered; no answer (nothing came back); no final answer (only 1xx)."""
+    gave_up_s: float | None
+    """For what got no answer: seconds from the request to its last repeat."""
+    waited_s: float
+    """Seconds from the request to its final response, or to the dialog's last message."""
+    lost_ack: bool
+    """A final response to an INVITE was repeated for want of an ACK, or none was seen for it."""
+    cancelled: bool
+    cancel_race: str
+    """A CANCEL that crossed: "2xx crossed CANCEL", "no 487 after CANCEL", or ""."""
+    glare: bool
+    """491 (RFC 3261 14.1)."""
+    extra_finals: tuple[CapturedMessage, ...]
+    """2xx from further branches of a fork (RFC 3261 13.2.2.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialogTransactions:
+    """All of a dialog."""
+
+    facts: tuple[TransactionFacts, ...]
+    orphans: tuple[CapturedMessage, ...]
+    """Responses to no request that was captured."""
+    overlaps: tuple[tuple[Transaction, Transaction], ...] = field(default=())
+    """Requests that were sent while the same side's, or the other's, INVITE or UPDATE waited for its answer."""
+
+
+_Key = tuple[str, int, str]
+
+
+def transaction_facts(dialog: HopDialog) -> DialogTransactions:
+    """The facts of a dialog's transactions."""
+    requests: dict[_Key, list[CapturedMessage]] = {}
+    finals: dict[tuple[_Key, int, str], list[CapturedMessage]] = {}
+    for captured in dialog.messages:
+        if captured.copy:
+            continue
+        message = captured.message
+        if message.is_request:
+            requests.setdefault((message.branch, message.cseq_number, message.method), []).append(captured)
+        elif message.status >= 200:
+            key = (message.branch, message.cseq_number, message.cseq_method)
+            finals.setdefault((key, message.status, message.to_tag), []).append(captured)
+    known: set[_Key] = set()
+    facts = []
+    for transaction in dialog.transactions:
+        key = (transaction.branch, transaction.cseq, transaction.method)
+        known.add(key)
+        said = requests.get(key) or [transaction.request]
+        answers = [
+            messages
+            for (answered, _, _), messages in finals.items()
+            if answered == key and messages[0].source != said[0].source
+        ]
+        facts.append(_facts(dialog, transaction, said, answers))
+    orphans = tuple(
+        m
+        for m in dialog.messages
+        if m.message.status
+        and not (m.copy or m.retransmission)
+        and (m.message.branch, m.message.cseq_number, m.message.cseq_method) not in known
+    )
+    return DialogTransactions(tuple(facts), orphans, tuple(_overlaps(dialog.transactions)))
+
+
+def _facts(
+    dialog: HopDialog, transaction: Transaction, said: list[CapturedMessage], answers: list[list[CapturedMessage]]
+) -> TransactionFacts:
+    invite = transaction.method == "INVITE"
+    reliable = dialog.transport != "UDP"
+    final = transaction.final
+    first_answer = transaction.responses[0].time if transaction.responses else None
+    waiting = [m for m in said if first_answer is None or m.time <= first_answer] if invite else said
+    request = _repeats("" if reliable or transaction.method == "ACK" else "A" if invite else "E", waiting, said)
+    repeated = tuple(_repeats(_final_timer(transaction, a[0], reliable, len(said)), a, a) for a in answers)
+    outcome = "answered" if final else "no final answer" if transaction.responses else "no answer"
+    last = final.time if final else max(said[-1].time, dialog.last)
+    extra = tuple(
+        r
+        for r in transaction.responses
+        if final is not None
+        and 200 <= final.message.status < 300
+        and 200 <= r.message.status < 300
+        and r.message.to_tag != final.message.to_tag
+    )
+    return TransactionFacts(
+        transaction=transaction,
+        request=request,
+        finals=repeated,
+        outcome=outcome,
+        gave_up_s=None if transaction.responses else said[-1].time - said[0].time,
+        waited_s=max(0.0, last - said[0].time),
+        lost_ack=invite and final is not None and _ack_lost(transaction, final, repeated),
+        cancelled=transaction.method == "INVITE" and _cancel_of(dialog, transaction) is not None,
+        cancel_race=_cancel_race(dialog, transaction),
+        glare=final is not None and final.message.status == 491,
+        extra_finals=extra if invite else (),
+    )
+
+
+def _final_timer(transaction: Transaction, final: CapturedMessage, reliable: bool, requests: int) -> str:
+    """The timer that repeats a final response by itself; another's is repeated for a repeated request only."""
+    if transaction.method != "INVITE" or requests > 1:
+        return ""
+    if 200 <= final.message.status < 300:
+        return "2xx"
+    return "" if reliable else "G"
+
+
+def _repeats(timer: str, timed: Sequence[CapturedMessage], said: Sequence[CapturedMessage]) -> Repeats:
+    gaps = [later.time - earlier.time for earlier, later in pairwise(timed)]
+    if not timer or not gaps:
+        return Repeats(timer, tuple(said), None, None)
+    t1_s = gaps[0]
+    expected = t1_s
+    fits = 0.05 <= t1_s <= T2_S + SLACK_S
+    for gap in gaps[1:]:
+        expected *= 2
+        wanted = [expected]
+        if TIMERS[timer].capped:
+            expected = min(expected, max(T2_S, t1_s))
+            wanted = [expected, T2_S]  # once a 1xx is in, Timer E fires at T2
+        fits = fits and any(abs(gap - w) <= w * TOLERANCE + SLACK_S for w in wanted)
+    return Repeats(timer, tuple(said), t1_s, fits)
+
+
+def _ack_lost(transaction: Transaction, final: CapturedMessage, finals: Sequence[Repeats]) -> bool:
+    """Whether no ACK was seen although the answer was repeated, or the answer went on after the ACK."""
+    own = next((r for r in finals if r.messages[0].message.to_tag == final.message.to_tag), None)
+    repeats = own.count if own is not None and own.timer else 0
+    if transaction.ack is None:
+        return repeats > 0
+    after = [m for m in own.messages if m.time > transaction.ack.time + T1_S] if own is not None and own.timer else []
+    return bool(after)
+
+
+def _cancel_of(dialog: HopDialog, invite: Transaction) -> Transaction | None:
+    return next(
+        (
+            t
+            for t in dialog.transactions
+            if t.method == "CANCEL" and t.cseq == invite.cseq and t.from_caller == invite.from_caller
+        ),
+        None,
+    )
+
+
+def _cancel_race(dialog: HopDialog, transaction: Transaction) -> str:
+    if transaction.method != "INVITE":
+        return ""
+    cancel = _cancel_of(dialog, transaction)
+    if cancel is None:
+        return ""
+    final = transaction.final
+    if final is None:
+        return "no 487 after CANCEL" if cancel.final is not None else ""
+    return "2xx crossed CANCEL" if 200 <= final.message.status < 300 else ""
+
+
+_CHANGING = frozenset({"INVITE", "UPDATE"})
+
+
+def _overlaps(transactions: Sequence[Transaction]) -> Iterator[tuple[Transaction, Transaction]]:
+    """Pairs of session-changing requests of which the second was sent before the first was answered."""
+    changing = [t for t in transactions if t.method in _CHANGING]
+    for number, first in enumerate(changing):
+        end = first.final.time if first.final else float("inf")
+        for second in changing[number + 1 : number + 9]:
+            if second.branch == first.branch or first.request.time > second.request.time:
+                continue
+            update_in_early = (
+                second.method == "UPDATE" and first.method == "INVITE" and not first.request.message.to_tag
+            )
+            if second.request.time < end and not update_in_early and first.request.message.to_tag:
+                yield first, second
