@@ -15,7 +15,7 @@ from sipreplay.rtp.payload_types import STATIC, TELEPHONE_EVENT, timing_clock
 Codecs = tuple[tuple[int, str, int], ...]
 """(payload type, name, clock rate), ascending."""
 Place = tuple[int, int]
-"""Capture and packet."""
+"""Group of files (see Batch.group), and place in the order of reading."""
 
 _LAWS = ("PCMU", "PCMA")
 

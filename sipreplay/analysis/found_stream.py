@@ -39,6 +39,8 @@ class Candidate:
     ssrc: int
     capture: int
     key: tuple[int, int]
+    group: int = 0
+    """Of files; see Batch.group."""
     payload_types: tuple[int, ...] = ()
     """In order of first appearance."""
     events: dict[int, EventSight] | None = None

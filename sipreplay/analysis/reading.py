@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from sipreplay.analysis.announced import Announcements
+from sipreplay.analysis.announced import Announcements, Place
 from sipreplay.analysis.calls import build_calls
 from sipreplay.analysis.correlate import parse_all
 from sipreplay.analysis.dialogs import build_dialogs
@@ -23,7 +23,8 @@ from sipreplay.analysis.sdp_media import Facts, MediaMap, facts_of
 from sipreplay.analysis.stream_facts import DRIFT_FROM_S, bandwidth_kbps
 from sipreplay.analysis.streams import MAX_STREAMS, StreamBook
 from sipreplay.capture.columns import Pairs
-from sipreplay.capture.reader import CaptureReader, CaptureSet, open_captures
+from sipreplay.capture.merge import CaptureSet, open_captures
+from sipreplay.capture.reader import CaptureReader
 from sipreplay.capture.sieve import Origin, Sieve
 
 
@@ -36,8 +37,9 @@ def analyse(
     """All that is in these captures. `progress` is told bytes read and bytes in all, about every 4 MB; `correlate`
     names further headers that tie dialogs to calls (see `calls.build_calls`).
 
-    Files are taken in the given order, each as a capture of its own; a stream that goes on in the next file is one.
-    Raises CaptureError for a file that cannot be used at all; damage within one is in the problems of its CaptureFile.
+    Files are merged by time, in whatever order they are given; folders stand for the captures in them.
+    Raises CaptureError if no file can be used at all; one that cannot, and damage, are in the problems of its
+    CaptureFile.
     Raises UsageError for a `correlate` that names no header or has an expression that could run for long.
     """
     parse_all(correlate)  # before hours of reading
@@ -47,18 +49,16 @@ def analyse(
 def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, correlate: Sequence[str]) -> Analysis:
     collector = SipCollector()
     book = StreamBook()
-    taker = _Taker(collector, book.announced)
+    taker = _Taker(collector, book.announced, captures)
     sieve: Sieve | None = None
-    current = -1
-    for index, reader, batch in captures.batches(progress):
-        if index != current or sieve is None:
+    group = -1
+    for batch in captures.batches(progress):
+        if sieve is None or batch.group != group:
             if sieve is not None:
                 sieve.finish(taker)
-            pairs = Pairs()
-            sieve = Sieve(reader.note, pairs)
-            book.open_capture(index, pairs)
-            taker.open_capture(index, reader)
-            current = index
+            group, sieve = batch.group, Sieve(captures.note, Pairs())
+            taker.open_group(group)
+        book.follow(batch, sieve.pairs, captures.open)
         for rtp in sieve.sift(batch, taker):
             book.add(rtp)
     if sieve is not None:
@@ -76,23 +76,25 @@ def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, 
 class _Taker:
     """Gives the collector what the sieve finds, and the announcements what SDP the collector finds."""
 
-    def __init__(self, collector: SipCollector, announced: Announcements) -> None:
+    def __init__(self, collector: SipCollector, announced: Announcements, captures: CaptureSet) -> None:
         self._collector = collector
         self._announced = announced
-        self._capture = 0
-        self._reader: CaptureReader | None = None
+        self._captures = captures
+        self._group = 0
         self._seen = 0
         self.facts: dict[int, Facts | None] = {}
         """What SDP says, by the identity of its Message: it is read once, and asked for again when all is known."""
 
-    def open_capture(self, capture: int, reader: CaptureReader) -> None:
-        """What follows is of this capture."""
-        self._capture, self._reader = capture, reader
+    def open_group(self, group: int) -> None:
+        """What follows was captured later."""
+        self._group = group
 
     def datagram(self, origin: Origin, payload: bytes, ip_id: int, cut: bool) -> None:
-        packet, time, source, source_port, destination, destination_port, correlation, transport = origin
+        packet, time, source, source_port, destination, destination_port, correlation, transport, capture, place = (
+            origin
+        )
         taken = self._collector.datagram(
-            self._capture,
+            capture,
             packet,
             time,
             _address(source, source_port),
@@ -103,23 +105,23 @@ class _Taker:
             correlation,
         )
         if taken:
-            if cut and self._reader is not None:
-                self._reader.note(
-                    packet, "the SIP message is cut: capture with a larger snapshot length (tcpdump -s 0)"
+            if cut:
+                self._captures.note(
+                    packet, "the SIP message is cut: capture with a larger snapshot length (tcpdump -s 0)", capture
                 )
-            self._announce()
+            self._announce(place)
 
     def message(self, origin: Origin, data: bytes, transport: str) -> None:
         packet, time, source, source_port, destination, destination_port = origin[:6]
         sender, receiver = _address(source, source_port), _address(destination, destination_port)
-        self._collector.message(self._capture, packet, time, sender, receiver, transport, data)
-        self._announce()
+        self._collector.message(origin.capture, packet, time, sender, receiver, transport, data)
+        self._announce(origin.place)
 
     def broken(self, origin: Origin) -> None:
         self._collector.malformed += 1
 
-    def _announce(self) -> None:
-        """Note the media addresses of new messages."""
+    def _announce(self, place: int) -> None:
+        """Note the media addresses of new messages, which came at this place."""
         messages = self._collector.messages
         for at in range(self._seen, len(messages)):
             captured = messages[at]
@@ -127,13 +129,12 @@ class _Taker:
                 facts = self.facts[id(captured.message)] = facts_of(captured)
                 captured.message.forget()
                 if facts:
-                    announce(self._announced, captured, facts)
+                    announce(self._announced, (self._group, place), captured, facts)
         self._seen = len(messages)
 
 
-def announce(announced: Announcements, captured: CapturedMessage, facts: Facts) -> None:
+def announce(announced: Announcements, place: Place, captured: CapturedMessage, facts: Facts) -> None:
     """Tell `announced` of the media addresses in a message's SDP."""
-    place = captured.capture, captured.packet
     for media in facts:
         if media.address is not None and "RTP/" in media.proto.upper():
             codecs = {kind: codec[:2] for kind, codec in media.codecs.items()}

@@ -6,6 +6,7 @@ the end. Memory grows with streams, never with packets. Never knows dialogs.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sipreplay.analysis.found_stream import MAX_CHANGES, Candidate, EventSight, 
 from sipreplay.analysis.model import Address
 from sipreplay.analysis.stream_facts import FactBook
 from sipreplay.analysis.stream_table import StreamTable
+from sipreplay.capture.batch import Batch
 from sipreplay.capture.columns import Pairs, RtpColumns
 from sipreplay.capture.sieve import host_text
 from sipreplay.rtp.payload_types import COMFORT_NOISE
@@ -59,6 +61,9 @@ class StreamBook:
         """Whether there were keys past MAX_STREAMS."""
         self._pairs = Pairs()
         self._capture = 0
+        self._group = 0
+        self._open: dict[int, tuple[StreamTable, CopyFilter]] = {}
+        """What is known of the files that are being read."""
         self._table = StreamTable()
         self._quality = QualityState()
         self._windows, self._facts = WindowBook(), FactBook()
@@ -80,20 +85,53 @@ class StreamBook:
         """Rows whose codecs changed on the way."""
         self._copy_filter = CopyFilter()
 
-    def open_capture(self, capture: int, pairs: Pairs) -> None:
-        """The packets that follow are of this capture file; `pairs` is its table of IPv6 addresses."""
+    def open_capture(
+        self, capture: int, pairs: Pairs, group: int | None = None, going_on: Collection[int] = ()
+    ) -> None:
+        """The packets that follow are of this capture file; `pairs` is its table of IPv6 addresses. Streams of earlier
+        files may go on in it, but not of those that are `going_on` themselves. Without a group it is one by itself."""
+        self._pairs, self._group = pairs, capture if group is None else group
         self._earlier.clear()
         for row, candidate in enumerate(self._rows):
-            if candidate is not None:
+            if candidate is not None and candidate.capture not in going_on:
                 same = candidate.source, candidate.destination, candidate.ssrc
                 self._earlier.setdefault(same, []).append(row)
-        self._capture, self._pairs = capture, pairs
-        self._table = StreamTable()
-        self._copy_filter = CopyFilter()
+        self._open = {number: held for number, held in self._open.items() if group is not None}
+        self._open[capture] = StreamTable(), CopyFilter()
+        self._turn_to(capture)
+
+    def follow(self, batch: Batch, pairs: Pairs, going_on: Collection[int]) -> None:
+        """The packets that follow are of this batch. `going_on` are the files that have more after it."""
+        files = [batch.capture] if isinstance(batch.capture, int) else np.unique(batch.capture).tolist()
+        if batch.group != self._group:
+            self._open.clear()
+        for capture in files:
+            if capture not in self._open:
+                self.open_capture(capture, pairs, batch.group, going_on)
+        for capture in [number for number in self._open if number not in files and number not in going_on]:
+            self._close(capture)
+
+    def _close(self, capture: int) -> None:
+        """A file is at its end: what began in it after the last one was opened may go on too."""
+        del self._open[capture]
+        for row, candidate in enumerate(self._rows):
+            if candidate is not None and candidate.capture == capture:
+                same = candidate.source, candidate.destination, candidate.ssrc
+                if row not in self._earlier.setdefault(same, []):
+                    self._earlier[same].append(row)
+
+    def _turn_to(self, capture: int) -> None:
+        self._capture = capture
+        self._table, self._copy_filter = self._open[capture]
 
     def add(self, rtp: RtpColumns) -> None:
         """Count packets. Signalling of the same batch comes first, so that its SDP is known."""
+        for part in rtp.by_capture():
+            if part.capture != self._capture:
+                self._turn_to(int(part.capture))
+            self._add(part)
 
+    def _add(self, rtp: RtpColumns) -> None:
         def create(high: int, low: int, index: int) -> int:
             place = int(rtp.time_ns[index]), int(rtp.sequence[index]), int(rtp.timestamp[index])
             return self._create(high, low, *place)
@@ -125,13 +163,13 @@ class StreamBook:
         row = self._going_on((sender, receiver, ssrc), time_ns, sequence, timestamp)
         if row >= 0:
             known = self._row(row)
-            self._seams[row] = known.capture, int(self._last_packet[row])
-            known.capture, known.key = self._capture, (high, low)
+            self._seams[row] = known.group, int(self._last_packet[row])
+            known.capture, known.key, known.group = self._capture, (high, low), self._group
             return row
         self._created += 1
         if self._created % SWEEP_EVERY == 0:
             self._sweep(time_ns)
-        return self._add_row(Candidate(sender, receiver, ssrc, self._capture, (high, low)))
+        return self._add_row(Candidate(sender, receiver, ssrc, self._capture, (high, low), self._group))
 
     def _going_on(self, same: tuple[Address, Address, int], time_ns: int, sequence: int, timestamp: int) -> int:
         """The row of an earlier file that goes on with this packet, or -1: tools that play recorded media use one SSRC
@@ -234,7 +272,7 @@ class StreamBook:
         for row, start, end in zip(rows[starts].tolist(), starts.tolist(), ends.tolist(), strict=True):
             if row in self._several:
                 history = self._row(row).codecs
-                places = [place[1] if place[0] == self._capture else 0 for place, _ in history]
+                places = [place[1] if place[0] == self._group else 0 for place, _ in history]
                 if packets[start] >= places[-1]:
                     # Packets that follow come later still: until there is news, the last set holds.
                     self._several.discard(row)
@@ -245,7 +283,7 @@ class StreamBook:
 
     def _count(self, rows: Int, order: Int, rtp: RtpColumns) -> None:
         rows, order = self._split(rows, order, rtp)
-        packets = rtp.packet[order]
+        packets = rtp.place[order]
         second = rtp.second[order]
         kind = (second & 0x7F).astype(np.int64)
         numbers = self._codec_numbers(rows, packets)
@@ -283,14 +321,13 @@ class StreamBook:
         for at in jumps.tolist():
             row = int(rows[at])
             if at and rows[at - 1] == row:
-                previous = self._capture, int(rtp.packet[order[at - 1]])
+                previous = self._group, int(rtp.place[order[at - 1]])
             else:
-                previous = self._seams.get(row) or (self._capture, int(self._last_packet[row]))
+                previous = self._seams.get(row) or (self._group, int(self._last_packet[row]))
             old_one = self._row(row)
-            if self._taken_over(old_one, previous, int(rtp.packet[order[at]])):
-                fresh = self._add_row(
-                    Candidate(old_one.source, old_one.destination, old_one.ssrc, self._capture, old_one.key)
-                )
+            if self._taken_over(old_one, previous, int(rtp.place[order[at]])):
+                same = old_one.source, old_one.destination, old_one.ssrc
+                fresh = self._add_row(Candidate(*same, self._capture, old_one.key, self._group))
                 if fresh >= 0:
                     self._table.set(old_one.key, fresh)
                     rows = rows.copy() if not moved else rows
@@ -303,7 +340,7 @@ class StreamBook:
 
     def _taken_over(self, candidate: Candidate, before: Place, after: int) -> bool:
         """Whether another call announced one of the addresses between two packets."""
-        window = before, (self._capture, after)
+        window = before, (self._group, after)
         addresses = candidate.source, candidate.destination
         return any(self.announced.new_call_between(address, *window) for address in addresses)
 
@@ -383,7 +420,7 @@ class StreamBook:
 
     def _codec_sets(self, candidate: Candidate) -> list[int]:
         # What a later file announces for the same address names other media.
-        held = [number for place, number in candidate.codecs if place[0] <= candidate.capture]
+        held = [number for place, number in candidate.codecs if place[0] <= candidate.group]
         return held or [number for _, number in candidate.codecs] or [0]
 
     def _speech(self, numbers: list[int], kind: int) -> tuple[str, int]:

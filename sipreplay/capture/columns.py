@@ -6,7 +6,7 @@ headers. The rest is listed for the slow path. Never looks at payloads beyond th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -98,9 +98,25 @@ class RtpColumns:
     """Of the RTP packet, as far as captured."""
     cut: int = 0
     """How many of the packets the capture does not hold whole."""
+    capture: Int | int = 0
+    """Index of the file: one for all, or one a packet."""
+    place: Int = field(default_factory=lambda: np.zeros(0, np.int64))
+    """In the order of reading, from 1, over all files."""
 
     def __len__(self) -> int:
         return len(self.packet)
+
+    def by_capture(self) -> list[RtpColumns]:
+        """The packets of each file by themselves."""
+        if isinstance(self.capture, int):
+            return [self]
+        columns = [each.name for each in fields(self) if each.name not in ("buffer", "cut", "capture")]
+        out: list[RtpColumns] = []
+        for capture in np.unique(self.capture).tolist():
+            some = np.flatnonzero(self.capture == capture)
+            values = {name: getattr(self, name)[some] for name in columns}
+            out.append(replace(self, **values, capture=capture, cut=0 if out else self.cut))
+        return out
 
 
 @dataclass(slots=True)
@@ -235,7 +251,8 @@ def _rtp_columns(batch: Batch, pairs: Pairs, ip: Any, index: Int, offset: Int, l
         ident = np.zeros(len(ip), np.uint16)
     return RtpColumns(
         buffer=batch.buffer,
-        packet=index + batch.first,
+        packet=batch.numbers(index),
+        place=index + batch.first,
         time_ns=batch.time_ns[index],
         addresses=addresses,
         ports_ssrc=(ip["ports"].astype(np.uint64) << np.uint64(32)) | ip["rtp_ssrc"],
@@ -247,6 +264,7 @@ def _rtp_columns(batch: Batch, pairs: Pairs, ip: Any, index: Int, offset: Int, l
         checksum=ip["checksum"].astype(np.uint16),
         offset=offset,
         length=length,
+        capture=batch.captures(index),
     )
 
 

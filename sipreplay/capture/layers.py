@@ -26,6 +26,16 @@ class Origin(NamedTuple):
     """What a HEP capture agent said ties packets to a call (chunk 17), or ""."""
     transport: str = "UDP"
     """What carried a datagram, as a HEP capture agent told; "UDP" where the packet itself was seen."""
+    capture: int = 0
+    """Index of the file among those read together."""
+    place: int = 0
+    """In the order of reading, from 1, over all files."""
+
+
+class Noting(Protocol):
+    """Takes a problem: the number of a packet (0 for none), the text, and the file it is of."""
+
+    def __call__(self, packet: int, what: str, capture: int = 0) -> None: ...
 
 
 class MessageTaker(Protocol):
@@ -60,7 +70,7 @@ class _Connection:
 class StreamLayers:
     """All connections of a capture."""
 
-    def __init__(self, note: Callable[[int, str], None]) -> None:
+    def __init__(self, note: Noting) -> None:
         self._note = note
         self._connections: dict[Direction, _Connection] = {}
         """By either direction."""
@@ -114,11 +124,12 @@ class StreamLayers:
         if head:
             went_on = f"{_start_line(head)} is lost with them; {went_on}"
             taker.broken(origin)
-        self._note(origin.packet, f"{missing} bytes of the TCP stream {_way(origin)} are missing; {went_on}")
+        text = f"{missing} bytes of the TCP stream {_way(origin)} are missing; {went_on}"
+        self._note(origin.packet, text, origin.capture)
 
     def _broken(self, origin: Origin, head: bytes, why: str, taker: MessageTaker) -> None:
         taker.broken(origin)
-        self._note(origin.packet, f"{_start_line(head)} in the TCP stream {_way(origin)} {why}")
+        self._note(origin.packet, f"{_start_line(head)} in the TCP stream {_way(origin)} {why}", origin.capture)
 
 
 def _way(origin: Origin) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sipreplay.capture.columns import Pairs
-from sipreplay.capture.reader import open_captures
+from sipreplay.capture.merge import open_captures
 from sipreplay.capture.sieve import Origin, Sieve
 
 StreamKey = tuple[tuple[str, int], tuple[str, int], int]
@@ -41,30 +41,32 @@ class MediaPacket:
 
 
 def each_media_packet(paths: Sequence[Path | str], wanted: Collection[StreamKey]) -> Iterator[MediaPacket]:
-    """The packets of the wanted streams in capture order, without copies (the same packet captured twice within 50 ms).
+    """The packets of the wanted streams in order of time, without copies (one packet in a file twice within 50 ms).
 
     Two streams that differ only in time (a port used again by a later call) have one key: tell them apart by time.
     Raises CaptureError for a file that cannot be used.
     """
     keys = list(wanted)
-    current, sieve, names, lows = -1, None, {}, np.zeros(0, np.uint64)
-    recent: dict[StreamKey, dict[bytes, tuple[int, int]]] = {}
+    group, sieve, names, lows = -1, None, {}, np.zeros(0, np.uint64)
+    recent: dict[tuple[int, StreamKey], dict[bytes, tuple[int, int]]] = {}
     nobody = _Nobody()
-    for index, reader, batch in open_captures(paths).batches():
-        if index != current or sieve is None:
+    captures = open_captures(paths)
+    for batch in captures.batches():
+        if batch.group != group or sieve is None:
             pairs = Pairs()
-            current, sieve = index, Sieve(reader.note, pairs)
+            group, sieve = batch.group, Sieve(captures.note, pairs)
             names = {_columns(key, pairs): key for key in keys}
             lows = np.unique(np.array([low for _, low in names], np.uint64))
-            recent = {key: {} for key in keys}
+            recent.clear()
         for rtp in sieve.sift(batch, nobody):
             for at in np.flatnonzero(np.isin(rtp.ports_ssrc, lows)).tolist():
                 key = names.get((int(rtp.addresses[at]), int(rtp.ports_ssrc[at])))
                 if key is None:
                     continue
+                index = rtp.capture if isinstance(rtp.capture, int) else int(rtp.capture[at])
                 start, now_ns = int(rtp.offset[at]), int(rtp.time_ns[at])
                 data = rtp.buffer[start : start + int(rtp.length[at])].tobytes()
-                if not _is_copy(recent[key], data, now_ns, int(rtp.ident[at])):
+                if not _is_copy(recent.setdefault((index, key), {}), data, now_ns, int(rtp.ident[at])):
                     yield MediaPacket(key, index, int(rtp.packet[at]), now_ns / 1e9, data)
 
 

@@ -221,18 +221,20 @@ class PcapngRecords:
             timeless[index] = True
         captured = np.minimum(captured, np.maximum(room, 0))
         link, time_ns = self._of_interfaces(interface, ticks)
+        if not isinstance(link, int):
+            timeless |= link < 0
         self._carry_time(time_ns, timeless)
         first, self._next = self._next, self._next + len(at)
-        self._note_unreadable(link, first)
+        self._note_unreadable(link, first, len(at))
         out.append(Batch(buffer, first, offset, captured, original, time_ns, link))
         packets.clear()
         odd.clear()
 
-    def _of_interfaces(self, interface: Int, ticks: Int) -> tuple[Any, Int]:
+    def _of_interfaces(self, interface: Int, ticks: Int) -> tuple[Int | int, Int]:
         """Link type and time of each packet."""
         if len(self._interfaces) == 1 and not interface.any():
             only = self._interfaces[0]
-            return np.full(len(interface), only.link), only.nanoseconds(ticks)
+            return only.link, only.nanoseconds(ticks)
         link, time_ns = np.full(len(interface), -1), np.zeros(len(interface), np.int64)
         for number in np.unique(interface).tolist():
             some = interface == number
@@ -242,12 +244,16 @@ class PcapngRecords:
         return link, time_ns
 
     def _carry_time(self, time_ns: Int, timeless: Any) -> None:
-        """Simple packet blocks have no time: they take that of the packet before them."""
+        """Simple packet blocks, and packets of no known interface, have no time: they take that of the one before."""
         for index in np.flatnonzero(timeless).tolist():
             time_ns[index] = time_ns[index - 1] if index else self._last_ns
         self._last_ns = int(time_ns[-1])
 
-    def _note_unreadable(self, link: Int, first: int) -> None:
+    def _note_unreadable(self, link: Int | int, first: int, count: int) -> None:
+        if isinstance(link, int):
+            if link in links.NAMES:
+                return
+            link = np.full(count, link)
         for number in np.unique(link).tolist():
             if number in links.NAMES:
                 continue

@@ -6,24 +6,27 @@ thins it is a problem in the reader's list, and everything before it is used. Ne
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
+import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sipreplay.capture import link as links
-from sipreplay.capture.batch import CHUNK, PADDING, Batch, Bytes
+from sipreplay.capture.batch import CHUNK, PADDING, Batch, Bytes, Pool
+from sipreplay.capture.compressed import Unpacked, compression_of, unpacked
+from sipreplay.capture.order import TimeOrder
 from sipreplay.capture.pcap import HEADER_BYTES, PcapRecords, is_pcap, read_header
 from sipreplay.capture.pcapng import PcapngRecords, is_pcapng
 from sipreplay.errors import CaptureError
 
 STDIN = "-"
-_GZIP = b"\x1f\x8b"
+_LOOK = 4096
+"""Bytes at the beginning that tell the format."""
+_PEEK = 64 << 10
 _NOTES_KEPT = 1000
 
 
@@ -44,7 +47,11 @@ class CaptureReader:
         """Earliest packet time."""
         self.last_ns: int | None = None
         self.notes: list[Note] = []
+        self.ended = False
+        """Whether all packets but those handed out last have been handed out."""
         self.bytes_read = 0
+        """Of the file as it is on the disk, compressed or not."""
+        self._file: Unpacked | None = None
         self._records: PcapRecords | PcapngRecords | None = None
 
     @property
@@ -70,23 +77,52 @@ class CaptureReader:
         except OSError:
             return 0
 
-    def note(self, packet: int, what: str) -> None:
-        """Record a problem; past a thousand, only that there are more."""
+    def note(self, packet: int, what: str, capture: int = 0) -> None:
+        """Record a problem; past a thousand, only that there are more. `capture` is for sets of files: there is one."""
         if len(self.notes) < _NOTES_KEPT:
             self.notes.append(Note(packet, what))
         elif len(self.notes) == _NOTES_KEPT:
             self.notes.append(Note(packet, "further problems of this capture are not listed"))
 
     def batches(self) -> Iterator[Batch]:
-        """Every packet, in file order. Raises CaptureError if the file cannot be used at all."""
+        """Every packet, in order of time (see TimeOrder). Raises CaptureError if the file cannot be used at all."""
+        yield from self.read(Pool(), CHUNK)
+
+    def read(self, pool: Pool, size: int) -> Iterator[Batch]:
+        """As `batches`, through a region of `size` bytes of a pool that other files may share."""
         with self._opened() as file:
-            yield from self._read(file)
+            base = pool.take(size)
+            try:
+                yield from self._read(file, pool, base, size)
+            finally:
+                pool.give_back(base, size)
         self._finish()
+
+    def peek(self) -> int | None:
+        """Earliest time among the first packets; None where that takes more than a look. Raises CaptureError."""
+        if not self.can_be_read_again:
+            return None
+        glance = CaptureReader(self.path)
+        with glance._opened() as file:
+            buffer = np.zeros(_PEEK + PADDING, np.uint8)
+            end = glance._fill(file, buffer, 0, _PEEK)
+            start = glance._identify(buffer, 0, end)
+            assert glance._records is not None
+            batches, _ = glance._records.batch(buffer, start, end)
+            return min((int(batch.time_ns.min()) for batch in batches), default=None)
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether this is a file, and not a pipe whose bytes come once."""
+        try:
+            return self.path != STDIN and not stat.S_ISFIFO(os.stat(self.path).st_mode)
+        except OSError:
+            return True
 
     def _opened(self) -> Any:
         """The file behind this path, decompressed if need be."""
         if self.path == STDIN:
-            return sys.stdin.buffer
+            return self._unpacked(sys.stdin.buffer)
         try:
             file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - the caller closes it
         except IsADirectoryError as error:
@@ -97,59 +133,84 @@ class CaptureReader:
             raise CaptureError(f"{self.path}: no permission to read it; run as its owner, or chmod it") from error
         except OSError as error:
             raise CaptureError(f"{self.path}: cannot be opened: {error.strerror}") from error
+        return self._unpacked(file)
+
+    def _unpacked(self, file: Any) -> Any:
         try:
-            if file.seekable() and file.read(2) == _GZIP:
-                file.seek(0)
-                return _Both(file)
-            if file.seekable():
-                file.seek(0)
+            self._file = unpacked(file)
         except OSError as error:
             file.close()
-            raise CaptureError(f"{self.path}: cannot be read: {error.strerror}") from error
-        return file
+            raise CaptureError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+        return self._file
 
-    def _read(self, file: Any) -> Iterator[Batch]:
-        buffer = np.zeros(CHUNK + PADDING, np.uint8)
-        start, end = 0, self._fill(file, buffer, 0)
-        start = self._identify(buffer, end)
+    def _read(self, file: Any, pool: Pool, base: int, size: int) -> Iterator[Batch]:
+        order = TimeOrder(size)
+        limit = base + size
+        start, end = base, self._fill(file, pool.buffer, base, limit)
+        start = self._identify(pool.buffer, start, end)
         records = self._records
         assert records is not None
+        filled = end
         while True:
-            batches, start = records.batch(buffer, start, end)
-            for batch in batches:
-                self._count(batch)
-                yield batch
+            batches, start = records.batch(pool.buffer, start, end)
+            last = bool(records.damage) or filled < limit
+            self.ended = last
+            batch, keep = order.arrange(pool.buffer, batches, end, last)
+            yield from self._counted(batch)
+            keep = min(keep, start)
+            if end - keep == size:
+                # No room to read on: what was held back has to go.
+                batch, keep = order.arrange(pool.buffer, [], end, True)
+                yield from self._counted(batch)
+                keep = start
+                if end - keep == size:
+                    records.damage = f"a record of more than {size >> 10} KiB"
             if records.damage:
                 self.note(records.next_packet, f"damaged: {records.damage}; what follows was not read")
-                return
-            left = end - start
-            buffer[:left] = buffer[start:end].copy()
-            start, end = 0, self._fill(file, buffer, left)
-            if end == left:
                 break
-        text = records.missing(left)
-        if text:
-            self.note(records.next_packet, f"{text}; everything before it was used")
+            left = end - keep
+            if last:
+                text = records.missing(end - start)
+                if text:
+                    self.note(records.next_packet, f"{text}; everything before it was used")
+                break
+            buffer = pool.buffer
+            buffer[base : base + left] = buffer[keep:end].copy()
+            order.shift(keep - base)
+            start -= keep - base
+            end = filled = self._fill(file, buffer, base + left, limit)
+        self._note_order(order)
 
-    def _identify(self, buffer: Bytes, end: int) -> int:
+    def _note_order(self, order: TimeOrder) -> None:
+        if order.late:
+            self.note(
+                order.first_late,
+                f"{order.late} packets are up to {order.latest_ns / 1e9:.3f} s earlier than what stands far before them"
+                " in the file; they were used where they stand",
+            )
+
+    def _identify(self, buffer: Bytes, start: int, end: int) -> int:
         """Tell the format; returns where the records start."""
-        head = bytes(buffer[: min(end, 64)])
-        if end == 0:
+        head = bytes(buffer[start : min(end, start + _LOOK)])
+        if end == start:
             raise CaptureError(f"{self.path}: the file is empty; capture again, or check that the copy is complete")
         if is_pcapng(head):
             self._records = PcapngRecords()
-            return 0
+            return start
         if not is_pcap(head):
+            packed = compression_of(head)
+            if packed:
+                raise CaptureError(f"{self.path}: compressed with {packed}: unpack it first (read are gzip and zstd)")
             raise CaptureError(
                 f"{self.path}: not a capture (neither pcap nor pcapng); if it is one, convert it with editcap"
             )
-        if end < HEADER_BYTES:
+        if len(head) < HEADER_BYTES:
             raise CaptureError(f"{self.path}: the file ends inside its header; check that the copy is complete")
         header = read_header(head)
         if header.link not in links.NAMES:
             raise CaptureError(self._unknown_link([header.link]))
         self._records = PcapRecords(header)
-        return HEADER_BYTES
+        return start + HEADER_BYTES
 
     def _unknown_link(self, found: list[int]) -> str:
         listed = ", ".join(f"{link} ({links.name_of(link)})" for link in found)
@@ -158,29 +219,33 @@ class CaptureReader:
             " Capture again on an interface with one of these, or convert the file"
         )
 
-    def _fill(self, file: Any, buffer: Bytes, used: int) -> int:
-        """Read until the chunk is full or the file ends; returns where the data ends. The padding after it is zero."""
+    def _fill(self, file: Any, buffer: Bytes, used: int, limit: int) -> int:
+        """Read until the region is full or the file ends; returns where the data ends. The padding after it is zero."""
         view = buffer.data
         end = used
         try:
-            while end < CHUNK:
-                count: int | None = file.readinto(view[end:CHUNK])
+            while end < limit:
+                count: int | None = file.readinto(view[end:limit])
                 if not count:
                     break
                 end += count
-                self.bytes_read += count
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
+        except (EOFError, OSError) as error:
             text = getattr(error, "strerror", None) or str(error)
             packet = self._records.next_packet if self._records else 0
             self.note(packet, f"reading stopped: {text}; everything before it was used")
+        self.bytes_read = file.position
         buffer[end : end + PADDING] = 0
         return end
 
-    def _count(self, batch: Batch) -> None:
+    def _counted(self, batch: Batch | None) -> Iterator[Batch]:
+        if batch is None:
+            return
+        batch.first = self.packets + 1
         self.packets += len(batch)
-        first, last = int(batch.time_ns.min()), int(batch.time_ns.max())
+        first, last = int(batch.time_ns[0]), int(batch.time_ns[-1])
         self.first_ns = first if self.first_ns is None else min(self.first_ns, first)
         self.last_ns = last if self.last_ns is None else max(self.last_ns, last)
+        yield batch
 
     def _finish(self) -> None:
         records = self._records
@@ -192,49 +257,3 @@ class CaptureReader:
             self.note(packet, what)
         if self.packets == 0:
             self.note(0, "the capture holds no packets")
-
-
-class _Both(io.RawIOBase):
-    """A decompressed view of a file that closes the file with itself."""
-
-    def __init__(self, file: Any) -> None:
-        super().__init__()
-        self._file = file
-        self._gzip = gzip.GzipFile(fileobj=file)
-
-    def readinto(self, buffer: Any) -> int:
-        # In small steps: of a step that fails, what it had decompressed is lost.
-        data = self._gzip.read1(min(len(buffer), 65536))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._gzip.close()
-            self._file.close()
-        super().close()
-
-
-class CaptureSet:
-    """Several capture files, read one after the other."""
-
-    def __init__(self, paths: Sequence[Path | str]) -> None:
-        self.readers = [CaptureReader(path) for path in paths]
-
-    def batches(self, progress: Callable[[int, int], None] | None = None) -> Iterator[tuple[int, CaptureReader, Batch]]:
-        """(index of the file, its reader, batch). `progress` is told bytes read and bytes in all."""
-        total = sum(reader.size for reader in self.readers)
-        done = 0
-        for index, reader in enumerate(self.readers):
-            for batch in reader.batches():
-                yield index, reader, batch
-                if progress:
-                    progress(min(done + reader.bytes_read, total), total)
-            done += reader.size
-            if progress:
-                progress(done, total)
-
-
-def open_captures(paths: Sequence[Path | str]) -> CaptureSet:
-    """The captures at `paths`. Files are opened when they are read, not before."""
-    return CaptureSet(paths)

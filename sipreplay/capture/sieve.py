@@ -7,22 +7,37 @@ and says so, so that TCP directions without SIP are left alone.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from sipreplay.capture.batch import Batch
 from sipreplay.capture.columns import TCP, UDP, OneByOne, Pairs, RtpColumns, decode
-from sipreplay.capture.layers import MessageTaker, StreamLayers
+from sipreplay.capture.layers import MessageTaker, Noting, StreamLayers
 from sipreplay.capture.layers import Origin as Origin
 from sipreplay.capture.slow import IpPacket, SlowPath
 from sipreplay.capture.tcp import Direction, TcpDirections
 
 _TCP_HEADER = struct.Struct("!HHIIBB")
 _RTP_HEADER = struct.Struct("!BBHII")
+
+
+class _Sight(NamedTuple):
+    """Which packet something came from."""
+
+    packet: int
+    time_ns: int
+    capture: int
+    place: int
+
+    def origin(self, source: bytes, source_port: int, destination: bytes, destination_port: int) -> Origin:
+        sender, receiver = host_text(source), host_text(destination)
+        packet, time_ns, capture, place = self
+        now = time_ns / 1e9
+        return Origin(packet, now, sender, source_port, receiver, destination_port, "", "UDP", capture, place)
 
 
 class Taker(MessageTaker, Protocol):
@@ -39,16 +54,16 @@ def host_text(packed: bytes) -> str:
 
 
 class Sieve:
-    """Sifts one capture."""
+    """Sifts one capture, or several that are read together."""
 
-    def __init__(self, note: Callable[[int, str], None], pairs: Pairs | None = None) -> None:
+    def __init__(self, note: Noting, pairs: Pairs | None = None) -> None:
         self.pairs = pairs or Pairs()
         self._note = note
         self._slow = SlowPath()
         self._tcp = TcpDirections()
         self._layers = StreamLayers(note)
-        self._last: tuple[int, float] = (0, 0.0)
-        self._extra: list[tuple[int, int, IpPacket, bytes]] = []
+        self._last = _Sight(0, 0, 0, 0)
+        self._extra: list[tuple[_Sight, IpPacket, bytes]] = []
 
     def sift(self, batch: Batch, taker: Taker) -> Iterator[RtpColumns]:
         """Hand the batch's signalling to `taker`, then yield its RTP."""
@@ -70,14 +85,20 @@ class Sieve:
             (self._slow.abandoned, "fragmented datagrams of which a part is missing"),
         ):
             if count:
-                self._note(0, f"{count} {what}")
+                self._note(0, f"{count} {what}", self._last.capture)
 
     def _one_by_one(self, batch: Batch, singles: OneByOne, taker: Taker) -> None:
         view = batch.buffer.data
         first = batch.first
         times = batch.time_ns
-        for index, kind, at, end, header, sequence, flags, version, ident in zip(
+        place = np.array(singles.index, np.int64)
+        numbers = batch.numbers(place).tolist()
+        files = batch.captures(place)
+        captures = [files] * len(numbers) if isinstance(files, int) else files.tolist()
+        for index, number, capture, kind, at, end, header, sequence, flags, version, ident in zip(
             singles.index,
+            numbers,
+            captures,
             singles.kind,
             singles.at,
             singles.end,
@@ -88,18 +109,16 @@ class Sieve:
             singles.ident,
             strict=True,
         ):
-            now_ns = int(times[index])
-            number = first + index
+            sight = _Sight(number, int(times[index]), capture, first + index)
             if kind == 0:
-                whole = self._slow.packet(bytes(view[at:end]), version, now_ns)
+                self._last = sight
+                whole = self._slow.packet(bytes(view[at:end]), version, sight.time_ns)
                 if whole is not None:
-                    self._slow_packet(number, now_ns, whole, taker)
+                    self._slow_packet(sight, whole, taker)
                 continue
             source, destination, ports = _addresses(view, header, version)
             if kind == UDP:
-                origin = Origin(
-                    number, now_ns / 1e9, host_text(source), ports >> 16, host_text(destination), ports & 0xFFFF
-                )
+                origin = sight.origin(source, ports >> 16, destination, ports & 0xFFFF)
                 taker.datagram(origin, bytes(view[at:end]), ident, bool(flags))
             else:
                 direction = (source, destination, ports)
@@ -107,9 +126,9 @@ class Sieve:
                     continue
                 payload = bytes(view[at:end]) if end > at else b""
                 cut = max(0, _wire_end(view, header, version) - max(at, end))
-                self._segment((number, now_ns / 1e9), direction, sequence, flags, payload, cut, taker)
+                self._segment(sight, direction, sequence, flags, payload, cut, taker)
 
-    def _slow_packet(self, number: int, now_ns: int, whole: IpPacket, taker: Taker) -> None:
+    def _slow_packet(self, sight: _Sight, whole: IpPacket, taker: Taker) -> None:
         """A datagram that came whole out of the slow path."""
         payload = whole.payload
         if len(payload) < 8:
@@ -119,20 +138,19 @@ class Sieve:
             body = payload[8 : length if length >= 8 else None]
             if len(body) >= 12 and body[0] >> 6 == 2:
                 if not 192 <= body[1] <= 223:
-                    self._extra.append((number, now_ns, whole, body))
+                    self._extra.append((sight, whole, body))
             elif len(body) >= 16:
-                source, destination = host_text(whole.source), host_text(whole.destination)
-                origin = Origin(number, now_ns / 1e9, source, source_port, destination, destination_port)
+                origin = sight.origin(whole.source, source_port, whole.destination, destination_port)
                 taker.datagram(origin, body, whole.ident, False)
         elif whole.protocol == TCP and len(payload) >= 20:
             source_port, destination_port, sequence, _, offset, flags = _TCP_HEADER.unpack_from(payload)
             direction = (whole.source, whole.destination, source_port << 16 | destination_port)
             body = payload[(offset >> 4) * 4 :]
-            self._segment((number, now_ns / 1e9), direction, sequence, flags, body, 0, taker)
+            self._segment(sight, direction, sequence, flags, body, 0, taker)
 
     def _segment(
         self,
-        last: tuple[int, float],
+        sight: _Sight,
         direction: Direction,
         sequence: int,
         flags: int,
@@ -140,7 +158,7 @@ class Sieve:
         cut: int,
         taker: Taker,
     ) -> None:
-        self._last = last
+        self._last = sight
         pieces = self._tcp.segment(direction, sequence, flags, payload, cut)
         if pieces and not self._layers.take(direction, self._origin(direction), pieces, taker):
             self._tcp.unwanted(direction)
@@ -148,33 +166,35 @@ class Sieve:
     def _origin(self, direction: Direction) -> Origin:
         """Of what the last segment made whole."""
         source, destination, ports = direction
-        return Origin(*self._last, host_text(source), ports >> 16, host_text(destination), ports & 0xFFFF)
+        return self._last.origin(source, ports >> 16, destination, ports & 0xFFFF)
 
     def _extra_columns(self) -> RtpColumns:
         """The RTP packets that came through the slow path."""
         extra, self._extra = self._extra, []
-        bodies = [body for _, _, _, body in extra]
+        bodies = [body for _, _, body in extra]
         lengths = np.array([len(body) for body in bodies], np.int64)
         fields = np.array([_RTP_HEADER.unpack_from(body) for body in bodies], np.int64)
         addresses, ports = [], []
-        for _, _, whole, _ in extra:
+        for _, whole, _ in extra:
             pair = whole.source + whole.destination
             addresses.append(int.from_bytes(pair, "big") if whole.version == 4 else self.pairs.number(pair))
             ports.append(struct.unpack_from("!I", whole.payload)[0])
         return RtpColumns(
             buffer=np.frombuffer(b"".join(bodies) + bytes(64), np.uint8),
-            packet=np.array([number for number, _, _, _ in extra], np.int64),
-            time_ns=np.array([now for _, now, _, _ in extra], np.int64),
+            packet=np.array([sight.packet for sight, _, _ in extra], np.int64),
+            place=np.array([sight.place for sight, _, _ in extra], np.int64),
+            time_ns=np.array([sight.time_ns for sight, _, _ in extra], np.int64),
             addresses=np.array(addresses, np.uint64),
             ports_ssrc=(np.array(ports, np.uint64) << np.uint64(32)) | fields[:, 4].astype(np.uint64),
             sequence=fields[:, 2].astype(np.uint16),
             timestamp=fields[:, 3].astype(np.uint32),
             second=fields[:, 1].astype(np.uint8),
             first=fields[:, 0].astype(np.uint8),
-            ident=np.array([whole.ident for _, _, whole, _ in extra], np.uint16),
-            checksum=np.array([struct.unpack_from("!H", whole.payload, 6)[0] for _, _, whole, _ in extra], np.uint16),
+            ident=np.array([whole.ident for _, whole, _ in extra], np.uint16),
+            checksum=np.array([struct.unpack_from("!H", whole.payload, 6)[0] for _, whole, _ in extra], np.uint16),
             offset=np.cumsum(lengths) - lengths,
             length=lengths,
+            capture=np.array([sight.capture for sight, _, _ in extra], np.int64),
         )
 
 

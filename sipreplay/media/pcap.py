@@ -5,6 +5,8 @@ The capture room reads the file; this only walks its packets. Knows nothing of R
 
 from __future__ import annotations
 
+import numpy as np
+
 from sipreplay.capture.batch import Batch
 from sipreplay.capture.link import ip_headers
 from sipreplay.capture.reader import CaptureReader
@@ -45,7 +47,8 @@ def _walk(path: str, batch: Batch, slow: SlowPath, datagrams: list[Datagram]) ->
         batch.time_ns.tolist(),
         strict=True,
     )
-    for number, (start, version, end, cut, time_ns) in enumerate(rows, batch.first):
+    numbers = batch.numbers(np.arange(len(batch))).tolist()
+    for number, (start, version, end, cut, time_ns) in zip(numbers, rows, strict=True):
         datagram = _plain(memory, start, end, version)
         if datagram is None and version:
             packet = slow.packet(bytes(memory[start:end]), version, time_ns)

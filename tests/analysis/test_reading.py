@@ -225,11 +225,17 @@ def test_a_damaged_capture_is_survived(tmp_path_factory, damage):
     assert analyse([path]).captures[0].packets <= len(data) // 16
 
 
-def test_the_file_that_cannot_be_used_is_named(write, tmp_path):
+def test_a_file_that_cannot_be_used_is_a_problem_unless_it_is_the_only_one(write, tmp_path):
     bad = tmp_path / "bad.pcap"
     bad.write_bytes(b"nonsense")
+    good = write(call())
+    analysis = analyse([bad, good])
+    assert figures(analysis) == figures(analyse([good]))
+    assert "not used: not a capture" in analysis.captures[0].problems[0].what
     with pytest.raises(CaptureError, match=r"bad\.pcap: not a capture"):
-        analyse([write(call()), bad])
+        analyse([bad])
+    with pytest.raises(CaptureError, match=r"bad\.pcap: not a capture.*1 other"):
+        analyse([bad, bad])
 
 
 def test_progress(write):
@@ -255,7 +261,8 @@ def test_the_same_file_twice_changes_nothing_but_copies(write):
     path = write(call())
     once, twice = analyse([path]), analyse([path, path])
     assert figures(twice) == figures(once) == (1, 1, 2)
-    assert [m.copy for m in twice.messages] == [False] * 6 + [True] * 6
+    assert [m.copy for m in twice.messages] == [False, True] * 6
+    assert [m.capture for m in twice.messages] == [0, 1] * 6
     assert [(s.packets, s.lost, s.duplicates) for s in twice.streams] == [(50, 0, 0)] * 2
     assert [d.state for d in twice.dialogs] == ["completed"]
 

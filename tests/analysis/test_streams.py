@@ -34,6 +34,7 @@ def read(book, path, number, packets):
     sieve = Sieve(reader.note, pairs)
     book.open_capture(number, pairs)
     for batch in reader.batches():
+        batch.capture = number
         for columns in sieve.sift(batch, Taken()):
             book.add(columns)
 

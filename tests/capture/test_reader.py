@@ -9,12 +9,14 @@ import os
 import struct
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipreplay.capture.batch import CHUNK
-from sipreplay.capture.reader import CaptureReader, open_captures
+from sipreplay.capture.merge import open_captures
+from sipreplay.capture.reader import CaptureReader
 from sipreplay.errors import CaptureError, ExitCode
 from tests.capture.frames import BEGAN, block, enhanced, ethernet, interface, option, pcap, section, udp
 
@@ -123,7 +125,7 @@ def test_pcapng_interfaces_of_different_links_and_several_sections(file):
     blocks += [section(">"), interface(101, ">"), enhanced(raw, 5, 0, ">")]
     reader, packets, times = read(file(b"".join(blocks)))
     assert len(packets) == 5
-    assert times == [1000, 2000, 3000, 0, 5000]
+    assert times == [1000, 2000, 3000, 3000, 5000]
     assert reader.link_types == ["ETHERNET", "IEEE802_11", "RAW"]
     assert [note.packet for note in reader.notes] == [2, 4]
     assert "105 (IEEE802_11)" in reader.notes[0].what
@@ -172,7 +174,9 @@ def test_files_larger_than_a_chunk(file):
     assert packets == frames
     assert times == sorted(times)
     reader = CaptureReader(file(pcap(frames)))
-    assert [batch.first for batch in reader.batches()] == [1, 1 + int(CHUNK / (len(frames[0]) + 16))]
+    numbers = [batch.numbers(np.arange(len(batch))).tolist() for batch in reader.batches()]
+    assert len(numbers) == 2
+    assert [*numbers[0], *numbers[1]] == list(range(1, 4001))
 
 
 def test_compressed_captures(file):
@@ -262,9 +266,11 @@ def test_problems_are_bounded(file):
 def test_several_files_and_progress(file):
     paths = [file(pcap(FRAMES), "a"), file(pcap(FRAMES[:1]), "b")]
     seen, told = [], []
-    for index, reader, batch in open_captures(paths).batches(lambda done, total: told.append((done, total))):
-        seen.append((index, reader.path, len(batch)))
-    assert seen == [(0, str(paths[0]), 3), (1, str(paths[1]), 1)]
+    captures = open_captures(paths)
+    for batch in captures.batches(lambda done, total: told.append((done, total))):
+        seen += zip(batch.captures(np.arange(len(batch))).tolist(), batch.number.tolist(), strict=True)
+    assert seen == [(0, 1), (1, 1), (0, 2), (0, 3)]
+    assert [(reader.path, reader.packets) for reader in captures.readers] == [(str(paths[0]), 3), (str(paths[1]), 1)]
     total = sum(path.stat().st_size for path in paths)
     assert told[-1] == (total, total)
     assert [done for done, _ in told] == sorted(done for done, _ in told)

@@ -62,7 +62,7 @@ def unknown_link(folder: Path) -> Path:
         (empty_file, ["empty.pcap", "empty"]),
         (unknown_link, ["odd.pcap", "250"]),
         (lambda folder: folder / "gone.pcap", ["gone.pcap", "No such file"]),
-        (lambda folder: folder, ["directory"]),
+        (lambda folder: folder, ["folder", "no captures"]),
     ],
 )
 def test_what_is_no_capture_is_named(
