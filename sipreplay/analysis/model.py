@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sipreplay.rtp.rtcp import StatisticsSummary, VoipMetrics
 from sipreplay.rtp.windows import Records
 from sipreplay.sip.message import Message
 
@@ -128,6 +129,36 @@ class Digit(NamedTuple):
 
 
 @dataclass(slots=True)
+class StreamRtcp:
+    """What RTCP told of a stream; None where it did not."""
+
+    sender_reports: int = 0
+    receiver_reports: int = 0
+    """Report blocks of its receiver."""
+    encrypted: int = 0
+    """SRTCP datagrams, which cannot be read."""
+    cname: str = ""
+    bye: float | None = None
+    """When the sender said BYE."""
+    sent_packets: int | None = None
+    """As its last sender report counts."""
+    sent_octets: int | None = None
+    reported_lost: int | None = None
+    """Cumulative, in the receiver's last report."""
+    reported_loss_max: float | None = None
+    """The largest fraction lost that the receiver reported, 0.0 to 1.0."""
+    reported_jitter_ms: float | None = None
+    """Mean over the receiver's reports."""
+    reported_max_jitter_ms: float | None = None
+    round_trip_ms: float | None = None
+    """Mean, from the capture point to the receiver and back."""
+    max_round_trip_ms: float | None = None
+    metrics: VoipMetrics | None = None
+    """The receiver's last XR VoIP metrics (RFC 3611)."""
+    summary: StatisticsSummary | None = None
+
+
+@dataclass(slots=True)
 class Stream:
     """One RTP SSRC from one address to another. Loss, delta and jitter by Wireshark's rules."""
 
@@ -186,6 +217,9 @@ class Stream:
     segments: tuple[tuple[float, int, str], ...] = ()
     """(time, payload type, codec) of each change of the payload type."""
     digits: list[Digit] = field(default_factory=list)
+    rtcp: StreamRtcp | None = None
+    round_trip_ms: float | None = None
+    """Mean, from end to end and back, as far as both directions' RTCP show it."""
 
 
 class Evidence(NamedTuple):

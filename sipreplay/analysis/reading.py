@@ -14,13 +14,12 @@ from sipreplay.analysis.announced import Announcements, Place
 from sipreplay.analysis.calls import build_calls
 from sipreplay.analysis.correlate import parse_all
 from sipreplay.analysis.dialogs import build_dialogs
-from sipreplay.analysis.found_stream import FoundStream
 from sipreplay.analysis.garbage import without_collection
+from sipreplay.analysis.media_join import join
 from sipreplay.analysis.messages import SipCollector
-from sipreplay.analysis.model import Address, Analysis, CapturedMessage, CaptureFile, Problem, Stream
-from sipreplay.analysis.scores import score
+from sipreplay.analysis.model import Address, Analysis, CapturedMessage, CaptureFile, Problem
+from sipreplay.analysis.rtcp_book import RtcpBook
 from sipreplay.analysis.sdp_media import Facts, MediaMap, facts_of
-from sipreplay.analysis.stream_facts import DRIFT_FROM_S, bandwidth_kbps
 from sipreplay.analysis.streams import MAX_STREAMS, StreamBook
 from sipreplay.capture.columns import Pairs
 from sipreplay.capture.merge import CaptureSet, open_captures
@@ -56,7 +55,7 @@ def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, 
         if sieve is None or batch.group != group:
             if sieve is not None:
                 sieve.finish(taker)
-            group, sieve = batch.group, Sieve(captures.note, Pairs())
+            group, sieve = batch.group, Sieve(captures.note, Pairs(), taker.aside)
             taker.open_group(group)
         book.follow(batch, sieve.pairs, captures.open)
         for rtp in sieve.sift(batch, taker):
@@ -68,7 +67,7 @@ def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, 
     dialogs = build_dialogs(messages)
     calls = build_calls(dialogs, correlate)
     media = MediaMap(dialogs, taker.facts)
-    streams = [_stream(stream, media) for stream in found]
+    streams = join(found, media, taker.rtcp)
     _note_streams(captures.readers, book)
     return Analysis([_file(reader) for reader in captures.readers], messages, malformed, dialogs, calls, streams)
 
@@ -82,6 +81,7 @@ class _Taker:
         self._captures = captures
         self._group = 0
         self._seen = 0
+        self.rtcp = RtcpBook()
         self.facts: dict[int, Facts | None] = {}
         """What SDP says, by the identity of its Message: it is read once, and asked for again when all is known."""
 
@@ -117,6 +117,12 @@ class _Taker:
         self._collector.message(origin.capture, packet, time, sender, receiver, transport, data)
         self._announce(origin.place)
 
+    def aside(self, origin: Origin, payload: bytes) -> None:
+        """A datagram of RTCP, or from or to a watched port."""
+        _, time, source, source_port, destination, destination_port = origin[:6]
+        sender, receiver = _address(source, source_port), _address(destination, destination_port)
+        self.rtcp.add(sender, receiver, time, payload)
+
     def broken(self, origin: Origin) -> None:
         self._collector.malformed += 1
 
@@ -145,51 +151,6 @@ def announce(announced: Announcements, place: Place, captured: CapturedMessage, 
 def _address(host: str, port: int) -> Address:
     """One object for all messages from or to an address."""
     return Address(host, port)
-
-
-def _stream(found: FoundStream, media: MediaMap) -> Stream:
-    quality, facts, candidate = found.quality, found.facts, found.candidate
-    match = media.find(candidate.source, candidate.destination, found.first)
-    kind = match.kind if match else ""
-    speech = kind in ("", "audio")
-    ip_version = 6 if ":" in candidate.source.host else 4
-    stream = Stream(
-        source=candidate.source,
-        destination=candidate.destination,
-        ssrc=candidate.ssrc,
-        payload_types=list(candidate.payload_types),
-        codec=found.codec,
-        packets=quality.packets,
-        lost=quality.lost,
-        duplicates=quality.duplicates,
-        reordered=quality.reordered,
-        mean_delta_ms=quality.mean_delta_ms,
-        max_delta_ms=quality.max_delta_ms,
-        mean_jitter_ms=quality.mean_jitter_ms,
-        max_jitter_ms=quality.max_jitter_ms,
-        mos=None,
-        dtmf=found.dtmf,
-        first=found.first,
-        last=found.last,
-        dialog=match.dialog if match else None,
-        media=kind,
-        from_caller=match.from_caller if match else None,
-        clock_rate=found.clock_rate,
-        ptime_ms=facts.ptime_ms if speech else None,
-        bandwidth_kbps=bandwidth_kbps(facts, quality.packets, ip_version, found.last - found.first),
-        talkspurts=facts.talkspurts,
-        comfort_noise=facts.comfort_noise,
-        silence=facts.silence,
-        max_skew_ms=quality.max_skew_ms,
-        drift_ppm=facts.drift_ppm if found.last - found.first >= DRIFT_FROM_S else None,
-        burst=quality.burst,
-        discarded=found.discarded if speech else 0,
-        windows=found.windows,
-        segments=found.segments,
-        digits=found.digits(),
-    )
-    score(stream, found.worst)
-    return stream
 
 
 def _note_streams(readers: Sequence[CaptureReader], book: StreamBook) -> None:

@@ -29,11 +29,11 @@ class StreamWindow(NamedTuple):
     mos: float | None
 
 
-def score(stream: Stream, worst: Any, round_trip_ms: float | None = None) -> None:
+def score(stream: Stream, worst: Any) -> None:
     """Set the stream's MOS figures; `worst` is the record of its worst window."""
     if stream.media not in ("", "audio"):
         return
-    delay_ms = delay_of(stream, round_trip_ms)
+    delay_ms = delay_of(stream)
     expected = stream.packets + max(stream.lost, 0)
     gone = min(max(stream.lost, 0) + stream.discarded, expected)
     stream.mos = mos(stream.codec, gone / expected if expected else 0.0, stream.burst, delay_ms)
@@ -43,16 +43,18 @@ def score(stream: Stream, worst: Any, round_trip_ms: float | None = None) -> Non
             stream.mos_worst_at = stream.first + WINDOW_S * int(worst["number"])
 
 
-def delay_of(stream: Stream, round_trip_ms: float | None) -> float:
+def delay_of(stream: Stream) -> float:
     """One way from mouth to ear: half the round trip, a packet time and the jitter buffer; 0 where no RTCP tells."""
-    return 0.0 if round_trip_ms is None else round_trip_ms / 2 + (stream.ptime_ms or 20.0) + BUFFER_MS
+    if stream.round_trip_ms is None:
+        return 0.0
+    return stream.round_trip_ms / 2 + (stream.ptime_ms or 20.0) + BUFFER_MS
 
 
-def windows_of(stream: Stream, round_trip_ms: float | None = None) -> list[StreamWindow]:
+def windows_of(stream: Stream) -> list[StreamWindow]:
     """The stream in ten seconds each; windows without a packet are not there."""
     if stream.windows is None:
         return []
-    delay_ms = delay_of(stream, round_trip_ms)
+    delay_ms = delay_of(stream)
     speech = stream.media in ("", "audio")
     return [
         StreamWindow(

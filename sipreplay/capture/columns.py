@@ -19,6 +19,7 @@ WINDOW = 64
 """Bytes from the start of the IP header that are decoded: enough for IPv6, UDP and RTP."""
 UDP, TCP = 17, 6
 _RTP_HEADER = 12
+_SHORTEST = 4
 _SIP_SHORTEST = 16
 """A shorter datagram (a keep-alive) is no SIP message."""
 
@@ -140,6 +141,21 @@ class OneByOne:
     ident: list[int]
 
 
+@dataclass(slots=True)
+class Aside:
+    """UDP datagrams that are no RTP: RTCP, fax, STUN, signalling too. Columns, like those of RTP."""
+
+    index: Int
+    offset: Int
+    """Of the payload in the buffer."""
+    length: Int
+    header: Int
+    """Offset of the IP header."""
+    ports: NDArray[np.uint32]
+    """Source and destination."""
+    version: int
+
+
 class Pairs:
     """Numbers for pairs of IPv6 addresses, so that a pair fits a 64-bit column."""
 
@@ -169,8 +185,11 @@ class Pairs:
         return pair[:4], pair[4:]
 
 
-def decode(batch: Batch, pairs: Pairs) -> tuple[list[RtpColumns], OneByOne]:
-    """Split a batch: RTP as columns (one set an IP version), and what has to be looked at one by one, in file order."""
+def decode(batch: Batch, pairs: Pairs, asides: list[Aside] | None = None) -> tuple[list[RtpColumns], OneByOne]:
+    """Split a batch: RTP as columns (one set an IP version), and what has to be looked at one by one, in file order.
+
+    `asides` is given the UDP that is no RTP, one set an IP version.
+    """
     at, version = ip_headers(batch)
     rtp: list[RtpColumns] = []
     singles: list[tuple[Any, ...]] = []
@@ -178,7 +197,7 @@ def decode(batch: Batch, pairs: Pairs) -> tuple[list[RtpColumns], OneByOne]:
         all_of_it = bool((version == number).all())
         some = np.arange(len(batch)) if all_of_it else np.flatnonzero(version == number)
         if len(some):
-            _decode_version(batch, pairs, at[some], some, number, layout, rtp, singles)
+            _decode_version(batch, pairs, at[some], some, number, layout, rtp, singles, asides)
     return rtp, _merge(singles)
 
 
@@ -191,6 +210,7 @@ def _decode_version(
     layout: np.dtype[Any],
     rtp: list[RtpColumns],
     singles: list[tuple[Any, ...]],
+    asides: list[Aside] | None,
 ) -> None:
     window = np.lib.stride_tricks.sliding_window_view(batch.buffer, WINDOW)[at]
     ip = window.view(layout)[:, 0]
@@ -224,6 +244,10 @@ def _decode_version(
         columns = _rtp_columns(batch, pairs, ip[keep], index[keep], start[keep] + 8, length[keep], version)
         columns.cut = int(np.count_nonzero(declared[keep] > length[keep]))
         rtp.append(columns)
+    rest = np.flatnonzero(udp & ~is_rtp & (length >= _SHORTEST)) if asides is not None else index[:0]
+    if asides is not None and len(rest):
+        ports = ip["ports"][rest].astype(np.uint32)
+        asides.append(Aside(index[rest], start[rest] + 8, length[rest], at[rest], ports, version))
     tcp_start = start + (ip["tcp_offset"] >> 4).astype(np.int64) * 4
     tcp &= (end > tcp_start) | ((ip["tcp_flags"] & 0x07) != 0)
     pick = np.flatnonzero(text | tcp | slow)

@@ -7,7 +7,7 @@ and says so, so that TCP directions without SIP are left alone.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple, Protocol
@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from sipreplay.capture.batch import Batch
-from sipreplay.capture.columns import TCP, UDP, OneByOne, Pairs, RtpColumns, decode
+from sipreplay.capture.columns import TCP, UDP, Aside, OneByOne, Pairs, RtpColumns, decode
 from sipreplay.capture.layers import MessageTaker, Noting, StreamLayers
 from sipreplay.capture.layers import Origin as Origin
 from sipreplay.capture.slow import IpPacket, SlowPath
@@ -56,7 +56,13 @@ def host_text(packed: bytes) -> str:
 class Sieve:
     """Sifts one capture, or several that are read together."""
 
-    def __init__(self, note: Noting, pairs: Pairs | None = None) -> None:
+    def __init__(
+        self,
+        note: Noting,
+        pairs: Pairs | None = None,
+        aside: Callable[[Origin, bytes], None] | None = None,
+    ) -> None:
+        """`aside` is given RTCP, and what else goes from or to a watched port, after the signalling of its batch."""
         self.pairs = pairs or Pairs()
         self._note = note
         self._slow = SlowPath()
@@ -64,15 +70,41 @@ class Sieve:
         self._layers = StreamLayers(note)
         self._last = _Sight(0, 0, 0, 0)
         self._extra: list[tuple[_Sight, IpPacket, bytes]] = []
+        self._aside = aside
+        self.watched = np.zeros(65536, bool)
+        """UDP ports, to be set by who makes a sieve."""
 
     def sift(self, batch: Batch, taker: Taker) -> Iterator[RtpColumns]:
         """Hand the batch's signalling to `taker`, then yield its RTP."""
-        rtp, singles = decode(batch, self.pairs)
+        asides: list[Aside] | None = None if self._aside is None else []
+        rtp, singles = decode(batch, self.pairs, asides)
         if singles.index:
             self._one_by_one(batch, singles, taker)
+        for some in asides or ():
+            self._put_aside(batch, some)
         yield from rtp
         if self._extra:
             yield self._extra_columns()
+
+    def _put_aside(self, batch: Batch, some: Aside) -> None:
+        """Hand on the RTCP of some datagrams, and what is from or to a watched port."""
+        assert self._aside is not None
+        first, second = batch.buffer[some.offset], batch.buffer[some.offset + 1]
+        wanted = (first >> 6 == 2) & (second >= 192) & (second <= 223)
+        wanted |= self.watched[some.ports >> 16] | self.watched[some.ports & 0xFFFF]
+        view = batch.buffer.data
+        chosen = np.flatnonzero(wanted)
+        if len(chosen) == 0:
+            return
+        place = some.index[chosen]
+        numbers, files = batch.numbers(place).tolist(), batch.captures(place)
+        captures = [files] * len(numbers) if isinstance(files, int) else files.tolist()
+        for at, index, number, capture in zip(chosen.tolist(), place.tolist(), numbers, captures, strict=True):
+            source, destination, ports = _addresses(view, int(some.header[at]), some.version)
+            start = int(some.offset[at])
+            sight = _Sight(number, int(batch.time_ns[index]), capture, batch.first + index)
+            origin = sight.origin(source, ports >> 16, destination, ports & 0xFFFF)
+            self._aside(origin, bytes(view[start : start + int(some.length[at])]))
 
     def finish(self, taker: Taker) -> None:
         """At the end of the capture."""
@@ -139,6 +171,8 @@ class Sieve:
             if len(body) >= 12 and body[0] >> 6 == 2:
                 if not 192 <= body[1] <= 223:
                     self._extra.append((sight, whole, body))
+                elif self._aside is not None:
+                    self._aside(sight.origin(whole.source, source_port, whole.destination, destination_port), body)
             elif len(body) >= 16:
                 origin = sight.origin(whole.source, source_port, whole.destination, destination_port)
                 taker.datagram(origin, body, whole.ident, False)

@@ -236,3 +236,20 @@ def test_damaged_headers_are_survived(tmp_path_factory, damage):
         changed[at % len(changed)] = value
         packets.append(bytes(changed))
     sift(tmp_path_factory.mktemp("damaged"), packets, link=101)
+
+
+def test_rtcp_and_watched_ports_go_aside_after_the_signalling(tmp_path):
+    path = tmp_path / "t.pcap"
+    fax, report = bytes(8), b"\x80\xc9\0\1\0\0\0\7"
+    packets = [udp(fax, ports=(4000, 4002)), udp(fax, ports=(4004, 4006)), udp(report, ports=(9, 10)), udp(SIP)]
+    path.write_bytes(pcap([ethernet(packet) for packet in packets]))
+    reader, aside = CaptureReader(path), []
+    sieve = Sieve(reader.note, aside=lambda origin, payload: aside.append((origin.packet, payload)))
+
+    class Watching(Taken):
+        def datagram(self, origin, payload, ip_id, cut):
+            sieve.watched[4002] = True
+
+    for batch in reader.batches():
+        assert list(sieve.sift(batch, Watching())) == []
+    assert aside == [(1, fax), (3, report)]

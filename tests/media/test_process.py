@@ -24,7 +24,8 @@ from sipreplay.errors import ScenarioError, TransportError
 from sipreplay.media import sockets
 from sipreplay.media.client import ClientDescription, MediaClient
 from sipreplay.media.process import MediaProcess, port_ranges
-from sipreplay.rtp.packet import build_receiver_report, parse_rtp
+from sipreplay.rtp.packet import parse_rtp
+from sipreplay.rtp.rtcp import build_receiver_report
 
 HOST = "127.0.0.77"
 PEER = "127.0.0.78"

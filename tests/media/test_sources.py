@@ -11,7 +11,7 @@ from media_files import frame, rtp, write_g711, write_pcap
 
 from sipreplay.errors import ScenarioError
 from sipreplay.media.sources import Datagram, build_source, load_source
-from sipreplay.rtp.packet import build_receiver_report
+from sipreplay.rtp.rtcp import build_receiver_report
 
 
 def test_packets_keep_their_bytes_times_and_order(tmp_path: Path) -> None:

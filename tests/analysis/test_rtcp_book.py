@@ -1,0 +1,62 @@
+"""Reports reach the stream that they tell of, with round trips as they were made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sipreplay.analysis.model import Stream
+from sipreplay.analysis.reading import analyse
+from sipreplay.capture.write import PcapWriter
+from sipreplay.rtp.packet import RtpPacket, build_rtp
+from sipreplay.rtp.rtcp import ReportBlock, RtcpPacket, build_receiver_report, build_sender_report
+
+ALICE, BOB = ("192.0.2.1", 4000), ("192.0.2.2", 4002)
+NTP = 0x1234_5678_9ABC_DEF0
+BYE = b"\x81\xcb\x00\x01\x00\x00\x00\x4d"
+CNAME = b"\x81\xca\x00\x05\x00\x00\x00\x4d\x01\x09alice@a.b\x00\x00\x00\x00\x00"
+
+
+def beside(address: tuple[str, int], mux: bool) -> tuple[str, int]:
+    return address if mux else (address[0], address[1] + 1)
+
+
+def call(path: Path, *, mux: bool = False, encrypted: bool = False) -> list[Stream]:
+    """Two streams; Alice reports at 1 s, Bob answers 30 ms later and says that he took 10 ms."""
+    a, b = beside(ALICE, mux), beside(BOB, mux)
+    report = build_sender_report(RtcpPacket(200, 77, (), NTP, 8000, 50, 8600)) + CNAME
+    lsr = NTP >> 16 & 0xFFFFFFFF
+    answer = build_receiver_report(88, (ReportBlock(77, 0.25, 12, 50, 80, lsr, 0.010),))
+    if encrypted:
+        report, answer = report[:8] + bytes(range(2, 60)), answer[:8] + bytes(range(2, 60))
+    out = [(1.0, a, b, report), (1.030, b, a, answer), (1.9, a, b, BYE)]
+    for number in range(90):
+        out.append((0.02 * number, ALICE, BOB, build_rtp(RtpPacket(0, False, number, 160 * number, 77, bytes(160)))))
+        out.append((0.02 * number, BOB, ALICE, build_rtp(RtpPacket(0, False, number, 160 * number, 88, bytes(160)))))
+    with PcapWriter(path, nanoseconds=True) as writer:
+        for time, source, destination, data in sorted(out, key=lambda item: item[0]):
+            writer.udp(1000 + time, source, destination, data)
+    return analyse([path]).streams
+
+
+@pytest.mark.parametrize("mux", [False, True])
+def test_a_report_and_its_answer(tmp_path: Path, mux: bool) -> None:
+    alice, bob = call(tmp_path / "a.pcap", mux=mux)
+    assert alice.rtcp is not None
+    facts = alice.rtcp
+    assert (facts.sender_reports, facts.receiver_reports, facts.cname) == (1, 1, "alice@a.b")
+    assert (facts.sent_packets, facts.sent_octets) == (50, 8600)
+    assert (facts.reported_lost, facts.reported_loss_max, facts.reported_jitter_ms) == (12, 0.25, 10.0)
+    assert facts.round_trip_ms == pytest.approx(20.0, abs=0.1)
+    assert facts.bye == pytest.approx(1001.9)
+    assert alice.round_trip_ms == bob.round_trip_ms == pytest.approx(20.0, abs=0.1)
+    assert alice.packets == 90
+    assert bob.rtcp is None
+
+
+def test_encrypted_reports_are_counted_and_not_believed(tmp_path: Path) -> None:
+    alice, _ = call(tmp_path / "a.pcap", encrypted=True)
+    assert alice.rtcp is not None
+    assert (alice.rtcp.encrypted, alice.rtcp.sender_reports, alice.rtcp.cname) == (1, 0, "")
+    assert alice.rtcp.round_trip_ms is None
