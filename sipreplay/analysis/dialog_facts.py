@@ -46,8 +46,8 @@ class Challenge(NamedTuple):
     answered: bool
     """Whether the next request carried credentials."""
     again: bool
-    """Whether the request that was challenged had credentials already, and the new nonce is not for staleness: they
-    were wrong."""
+    """Whether the request that was challenged had an answer to the last challenge, and the new nonce is not for
+    staleness: the answer was wrong."""
 
 
 class Redirect(NamedTuple):
@@ -186,29 +186,29 @@ def _credentials(message: Message) -> bool:
 
 
 def _challenges(transactions: list[Transaction]) -> Iterator[Challenge]:
+    nonces: dict[tuple[str, str], str] = {}
+    """The last one of each header and realm."""
     for number, transaction in enumerate(transactions):
         final = transaction.final
         if final is None or final.message.status not in (401, 407):
             continue
         name = "www-authenticate" if final.message.status == 401 else "proxy-authenticate"
-        realm, stale = _challenge_of((final.message.get(name) or "")[:2000])
+        realm, nonce, stale = _challenge_of((final.message.get(name) or "")[:2000])
         after = next((t for t in transactions[number + 1 : number + 9] if t.method == transaction.method), None)
         header = "authorization" if final.message.status == 401 else "proxy-authorization"
-        had = any(_realm_of(value) == realm for value in transaction.request.message.get_all(header))
+        proofs = [_challenge_of(value[:2000])[:2] for value in transaction.request.message.get_all(header)[:8]]
+        had = (name, realm) in nonces and (realm, nonces[name, realm]) in proofs
+        nonces[name, realm] = nonce
         yield Challenge(
             final, realm, stale, after is not None and _credentials(after.request.message), had and not stale
         )
 
 
-def _challenge_of(value: str) -> tuple[str, bool]:
-    """(realm, whether the nonce was stale)."""
+def _challenge_of(value: str) -> tuple[str, str, bool]:
+    """(realm, nonce, whether the last nonce was stale) of a challenge, or of the answer to one."""
     parameters = parse_parameters(value.partition(" ")[2].replace(",", ";")) if value else {}
-    realm = (parameters.get("realm") or "").strip('"')
-    return realm, (parameters.get("stale") or "").strip('"').lower() == "true"
-
-
-def _realm_of(value: str) -> str:
-    return _challenge_of(value[:2000])[0]
+    realm, nonce = ((parameters.get(name) or "").strip('"') for name in ("realm", "nonce"))
+    return realm, nonce, (parameters.get("stale") or "").strip('"').lower() == "true"
 
 
 def _redirects(initial: list[Transaction]) -> Iterator[Redirect]:

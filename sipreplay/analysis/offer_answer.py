@@ -155,6 +155,7 @@ def offer_answer(dialog: HopDialog) -> OfferAnswer:
     common = STABLE
     """The state before a To-tag is known: an INVITE's offer is every branch's."""
     held: dict[bool, Hold] = {}
+    invited = False
     for captured in dialog.messages:
         if captured.copy or captured.retransmission:
             continue
@@ -175,6 +176,7 @@ def offer_answer(dialog: HopDialog) -> OfferAnswer:
         kind = kind_of(captured)
         if not kind:
             continue
+        invited = invited or kind == "INVITE"
         description = sdp_of(captured) if b"\nm=" in captured.data or b"\nv=0" in captured.data else None
         if description is None:
             if (state, kind) in MISSING:
@@ -197,7 +199,7 @@ def offer_answer(dialog: HopDialog) -> OfferAnswer:
         else:
             branches[branch] = step.state
         if role == OFFER and not found.late_offer and not found.exchanged:
-            found.late_offer = not from_caller
+            found.late_offer = invited and not from_caller
         found.exchanged.append(Exchanged(captured, from_caller, kind, role, description))
         if role in (OFFER, ANSWER):
             _note_hold(found, held, captured, from_caller, description)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sipreplay import __version__
-from sipreplay.analysis.graph import Actors, call_graph, graph_json
+from sipreplay.analysis.actors import Actors
+from sipreplay.analysis.graph import call_graph, graph_json
 from sipreplay.analysis.model import Analysis, HopDialog, Stream
 from sipreplay.analysis.reading import analyse
 from sipreplay.bundle.folder import refuse_full_folder, write_bundle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sipreplay.analysis.graph import Actors
+from sipreplay.analysis.actors import Actors
 from sipreplay.analysis.model import Analysis, Stream
 from sipreplay.bundle.model import Actor, BundleScenario, CapturedCall, Expect, MediaFile
 from sipreplay.learn.media import StreamTable

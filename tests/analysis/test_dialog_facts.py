@@ -29,16 +29,16 @@ def test_branches_of_a_fork() -> None:
 
 
 _CHALLENGE = 'WWW-Authenticate: Digest realm="home", nonce="{}"{}'
-_PROOF = 'Authorization: Digest username="u", realm="home", nonce="n1", uri="sip:h", response="x"'
+_PROOF = 'Authorization: Digest username="u", realm="home", nonce="{}", uri="sip:h", response="x"'
 
 
 def test_digest_rounds_wrong_password_and_stale_nonce() -> None:
     flow = Flow()
     flow.say(A, B, "REGISTER", "1 REGISTER", via="r1")
     flow.say(B, A, "401 Unauthorized", "1 REGISTER", via="r1", headers=_CHALLENGE.format("n1", ""))
-    flow.say(A, B, "REGISTER", "2 REGISTER", via="r2", headers=_PROOF)
+    flow.say(A, B, "REGISTER", "2 REGISTER", via="r2", headers=_PROOF.format("n1"))
     flow.say(B, A, "401 Unauthorized", "2 REGISTER", via="r2", headers=_CHALLENGE.format("n2", ", stale=TRUE"))
-    flow.say(A, B, "REGISTER", "3 REGISTER", via="r3", headers=_PROOF)
+    flow.say(A, B, "REGISTER", "3 REGISTER", via="r3", headers=_PROOF.format("n2"))
     flow.say(B, A, "401 Unauthorized", "3 REGISTER", via="r3", headers=_CHALLENGE.format("n3", ""))
     first, stale, wrong = _facts(flow).challenges
     assert (first.realm, first.answered, first.again, first.stale) == ("home", True, False, False)
