@@ -8,16 +8,22 @@ from pathlib import Path
 
 import click
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
 
 @click.command("inspect", short_help="The calls, ladders, streams and quality in captures.")
 @click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--call", "calls", type=int, multiple=True, metavar="N", help="Show the ladder of this call.")
+@click.option("--call", "calls", type=int, multiple=True, metavar="N", help="Only this call, with its ladder.")
+@click.option("--filter", "expression", default="", metavar="EXPR", help="Only calls for which this holds; see docs.")
 @click.option("--ladders", is_flag=True, help="Show the ladder of every call.")
+@click.option("--all", "everything", is_flag=True, help="Show all rows of every list, however many.")
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="- for stdout"
 )
-@click.option("--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Write a page.")
-@click.option("--graph", "graph_file", type=click.Path(path_type=Path, dir_okay=False), help="FILE.graphml or FILE.svg")
+@click.option("--html", "html_file", type=_FILE, help="Write a page.")
+@click.option("--graph", "graph_file", type=_FILE, help="FILE.svg to look at, FILE.graphml or FILE.json to work with.")
+@click.option("--export", "export_file", type=_FILE, help="Write the packets of the calls, media included (pcap).")
+@click.option("--force", is_flag=True, help="Let --export replace a file.")
 @click.option(
     "--correlate",
     multiple=True,
@@ -28,50 +34,79 @@ import click
 def command(
     captures: tuple[Path, ...],
     calls: tuple[int, ...],
+    expression: str,
     ladders: bool,
+    everything: bool,
     json_file: Path | None,
     html_file: Path | None,
     graph_file: Path | None,
+    export_file: Path | None,
+    force: bool,
     correlate: tuple[str, ...],
     ascii_only: bool,
 ) -> None:
-    """List what captures hold; with --call also the ladder. Generates nothing."""
+    """List what captures hold; with --call also the ladder. --call and --filter apply to everything that is written."""
+    from sipreplay.analysis.filter import parse_filter
+    from sipreplay.analysis.findings import findings
+    from sipreplay.analysis.part import Part, choose_calls
     from sipreplay.analysis.reading import analyse
+    from sipreplay.cli.outputs import check_new, check_outputs
     from sipreplay.cli.progress import reading
     from sipreplay.errors import UsageError
-    from sipreplay.report.call_list import inspect_lines
-    from sipreplay.report.ladder import call_ladder
-    from sipreplay.report.ladder_text import ladder_lines
+    from sipreplay.report.graph_file import check_graph_name
+    from sipreplay.report.inspect_text import call_view_lines, list_lines
     from sipreplay.report.lines import PIPED_TABLES, width_of, write_lines
 
-    if graph_file is not None and graph_file.suffix not in (".graphml", ".svg"):
-        raise UsageError(f"--graph {graph_file}: the name ends in .graphml or .svg")
+    if expression.strip():
+        parse_filter(expression)  # what is wrong with it shall not show after a long reading
+    if graph_file is not None:
+        check_graph_name(graph_file)
+    outputs = {"--json": json_file, "--html": html_file, "--graph": graph_file, "--export": export_file}
+    check_outputs(outputs, captures)
+    check_new("--export", export_file, force)
+    if export_file is not None and Path("-") in captures:
+        raise UsageError("--export: standard input cannot be read twice; save the capture to a file, and name that")
     with reading("reading") as progress:
         analysis = analyse(list(captures), progress=progress, correlate=correlate)
-    by_id = {call.id: call for call in analysis.calls}
-    for wanted in calls:
-        if wanted not in by_id:
-            raise UsageError(f"--call {wanted}: there are calls {min(by_id, default=0)} to {max(by_id, default=0)}")
+    check_outputs(outputs, [capture.path for capture in analysis.captures])
+    found = findings(analysis)
+    chosen = choose_calls(analysis, calls, expression, found)
+    shown = analysis
+    if chosen is not None:
+        shown = Part(analysis, chosen)
+        found = findings(shown)
+    if html_file is not None:
+        from sipreplay.report.inspect_page import write_inspect_page
+
+        write_inspect_page(shown, html_file)
+    if graph_file is not None:
+        from sipreplay.report.graph_file import write_graph
+
+        write_graph(shown, graph_file)
+    copied = None
+    if export_file is not None:
+        from sipreplay.analysis.extract import export_calls
+
+        copied = export_calls(analysis, shown.calls, export_file)
     if json_file is not None:
         from sipreplay.analysis.json import inspect_json
 
-        text = json.dumps(inspect_json(analysis), indent=1)
+        text = json.dumps(inspect_json(shown), indent=1)
         if str(json_file) == "-":
             click.echo(text)
             return
         json_file.write_text(text + "\n")
-    if html_file is not None:
-        from sipreplay.report.inspect_page import write_inspect_page
-
-        write_inspect_page(analysis, html_file)
-    if graph_file is not None:
-        from sipreplay.report.graph_file import write_graph
-
-        write_graph(analysis, graph_file)
-    width = width_of(sys.stdout)
     if not calls:
-        write_lines(inspect_lines(analysis, width_of(sys.stdout, PIPED_TABLES)), sys.stdout)
-    shown = [by_id[n] for n in calls] if calls else list(analysis.calls) if ladders else []
-    for call in shown:
+        width = width_of(sys.stdout, PIPED_TABLES)
+        write_lines(list_lines(shown, found, width, everything=everything, ascii_only=ascii_only), sys.stdout)
         click.echo()
-        write_lines(ladder_lines(call_ladder(analysis, call), width, ascii_only=ascii_only), sys.stdout)
+    if calls or ladders:
+        views = call_view_lines(
+            shown, shown.calls, found, width_of(sys.stdout), everything=everything, ascii_only=ascii_only
+        )
+        write_lines(views, sys.stdout)
+    if copied is not None:
+        from sipreplay.report.words import plural
+
+        what = f"{plural(copied.packets, 'packet')} of {plural(len(shown.calls), 'call')}"
+        click.echo(f"{export_file}: {what} ({copied.format})")

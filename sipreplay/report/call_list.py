@@ -5,9 +5,11 @@ Huge captures are capped with a note; the JSON has everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sipreplay.analysis.filter_fields import final_status
+from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import Analysis, Call, HopDialog, Stream
 from sipreplay.report.lines import Line, Span
 from sipreplay.report.message_text import codec_text
@@ -18,8 +20,8 @@ from sipreplay.sip.syntax import SipSyntaxError
 
 MAX_CALLS = 500
 MAX_STREAMS = 200
-MAX_FILES = 20
-MAX_PROBLEMS = 5
+POOR_MOS = 3.6
+"""Below it many users are dissatisfied (G.107 Annex B)."""
 
 _STATE_STYLES = {
     "completed": "good",
@@ -52,7 +54,11 @@ class CallRow:
     duration_s: float
     pdd_ms: float | None
     setup_ms: float | None
+    dialogs: int = 1
+    """Of all hops and legs."""
     streams: list[Stream] = field(default_factory=list)
+    findings: tuple[int, int, int] = (0, 0, 0)
+    """Errors, warnings and notes that name the call."""
 
     @property
     def codecs(self) -> str:
@@ -63,6 +69,26 @@ class CallRow:
     def lost(self) -> int:
         """Lost RTP packets of all streams but those of digits, whose sequence numbers jump in the pauses."""
         return sum(s.lost for s in self._media())
+
+    def towards(self, from_caller: bool) -> list[Stream]:
+        """Its streams in one direction, of all legs."""
+        return [s for s in self._media() if s.from_caller is from_caller]
+
+    @property
+    def lost_text(self) -> str:
+        """Lost packets: from the caller / from the callee where both are known, else the sum."""
+        return self._by_direction(lambda streams: count(sum(s.lost for s in streams)), count(self.lost))
+
+    @property
+    def mos_text(self) -> str:
+        """The worst MOS: from the caller / from the callee where both are known."""
+        return self._by_direction(_worst_mos, _worst_mos(self.streams))
+
+    def _by_direction(self, text: Callable[[Sequence[Stream]], str], whole: str) -> str:
+        sides = [self.towards(True), self.towards(False)]
+        if not all(sides) or whole == "-":
+            return whole if self.streams else "-"
+        return "/".join(text(side) for side in sides)
 
     def _media(self) -> list[Stream]:
         return [s for s in self.streams if s.codec or not s.dtmf]
@@ -76,6 +102,11 @@ class CallRow:
     def mos(self) -> float | None:
         """The worst stream's MOS."""
         return min((s.mos for s in self.streams if s.mos is not None), default=None)
+
+
+def _worst_mos(streams: Sequence[Stream]) -> str:
+    worst = min((s.mos for s in streams if s.mos is not None), default=None)
+    return "-" if worst is None else f"{worst:.2f}"
 
 
 def party(value: str | None) -> str:
@@ -94,8 +125,10 @@ def party(value: str | None) -> str:
     return printable(text)
 
 
-def call_row(analysis: Analysis, call: Call, streams: Sequence[Stream]) -> CallRow:
-    """The row of a call; `streams` are those tied to its dialogs."""
+def call_row(
+    analysis: Analysis, call: Call, streams: Sequence[Stream], marks: tuple[int, int, int] = (0, 0, 0)
+) -> CallRow:
+    """The row of a call; `streams` are those tied to its dialogs, `marks` as `CallRow.findings`."""
     dialogs = sorted((analysis.dialog(ident) for ident in call.dialogs), key=lambda d: (d.first, d.hop, d.id))
     first = dialogs[0]
     chain = [d for d in dialogs if d.call_id == first.call_id and d.kind == first.kind]
@@ -117,7 +150,9 @@ def call_row(analysis: Analysis, call: Call, streams: Sequence[Stream]) -> CallR
         duration_s=max(d.last for d in dialogs) - first.first,
         pdd_ms=first.pdd_ms,
         setup_ms=first.setup_ms,
+        dialogs=len(dialogs),
         streams=list(streams),
+        findings=marks,
     )
 
 
@@ -127,28 +162,37 @@ def _state(dialogs: Iterable[HopDialog]) -> str:
 
 
 def _final(dialog: HopDialog) -> str:
-    finals = [t.final for t in dialog.transactions if t.method.lower() == dialog.kind and t.final is not None]
-    return str(finals[-1].message.status) if finals else ""
+    return str(final_status(dialog) or "")
 
 
-def call_rows(analysis: Analysis, limit: int | None = None) -> list[CallRow]:
+def call_rows(analysis: Analysis, limit: int | None = None, found: Iterable[Finding] = ()) -> list[CallRow]:
     """The rows of the first `limit` calls, in order of their start."""
+    marks: dict[int, list[int]] = {}
+    for finding in found:
+        for ident in finding.calls:
+            marks.setdefault(ident, [0, 0, 0])[Severity.ERROR - finding.severity] += 1
     by_dialog: dict[int, list[Stream]] = {}
     for stream in analysis.streams:
         if stream.dialog is not None:
             by_dialog.setdefault(stream.dialog, []).append(stream)
     calls = [call for call in analysis.calls if call.dialogs][:limit]
-    return [call_row(analysis, call, [s for ident in call.dialogs for s in by_dialog.get(ident, ())]) for call in calls]
+    rows = []
+    for call in calls:
+        errors, warnings, notes = marks.get(call.id, (0, 0, 0))
+        streams = [s for ident in call.dialogs for s in by_dialog.get(ident, ())]
+        rows.append(call_row(analysis, call, streams, (errors, warnings, notes)))
+    return rows
 
 
 _CALL_HEADINGS = (
     Heading("call", right=True, keep=True),
+    Heading("!", keep=True, drop=11),
     Heading("method", keep=True),
     Heading("from", least=10),
     Heading("to", least=10),
     Heading("caller", least=15, drop=10),
     Heading("callee", least=15, drop=9),
-    Heading("hops", right=True, keep=True, drop=3),
+    Heading("legs", right=True, keep=True, drop=3),
     Heading("msgs", right=True, keep=True),
     Heading("state", keep=True),
     Heading("start (UTC)", keep=True, drop=7),
@@ -168,15 +212,16 @@ def _call_cells(row: CallRow) -> list[Span]:
         f"{row.state} {row.final}" if row.final and row.state in ("rejected", "redirected", "challenged") else row.state
     )
     again = f" ({row.retransmissions}r)" if row.retransmissions else ""
-    media = bool(row.streams)
+    poor = row.mos is not None and row.mos < POOR_MOS
     return [
         (str(row.id), "bold"),
+        finding_mark(row.findings),
         (row.method, ""),
         (row.from_user, ""),
         (row.to_user, ""),
         (row.caller, "dim"),
         (row.callee, "dim"),
-        (str(row.hops), "dim"),
+        (str(row.dialogs), "dim"),
         (f"{row.messages}{again}", ""),
         (state, _STATE_STYLES.get(row.state, "")),
         (clock, "dim"),
@@ -184,15 +229,25 @@ def _call_cells(row: CallRow) -> list[Span]:
         ("-" if row.pdd_ms is None else duration_ms(row.pdd_ms), ""),
         ("-" if row.setup_ms is None else duration_ms(row.setup_ms), ""),
         (row.codecs or "-", "media"),
-        (count(row.lost) if media else "-", "bad" if row.lost > 0 else ""),
+        (row.lost_text, "bad" if row.lost > 0 else ""),
         (f"{row.jitter_ms:.1f} ms" if row.jitter_ms is not None else "-", ""),
-        (f"{row.mos:.2f}" if row.mos is not None else "-", "warn" if row.mos is not None and row.mos < 3.6 else ""),
+        (row.mos_text, "warn" if poor else ""),
     ]
 
 
-def call_lines(analysis: Analysis, width: int = 160, limit: int = MAX_CALLS) -> list[Line]:
+def finding_mark(findings: tuple[int, int, int]) -> Span:
+    """How many errors, else warnings, else notes there are: "2E", "1W", "3n"."""
+    for number, letter, style in zip(findings, "EWn", ("bad", "warn", "dim"), strict=True):
+        if number:
+            return f"{number}{letter}", style
+    return "", ""
+
+
+def call_lines(
+    analysis: Analysis, width: int = 160, limit: int | None = MAX_CALLS, found: Iterable[Finding] = ()
+) -> list[Line]:
     """The call list. Past `limit` calls a line says how many more there are."""
-    rows = call_rows(analysis, limit)
+    rows = call_rows(analysis, limit, found)
     if not rows:
         return [[("  no SIP call or transaction found", "warn")]]
     lines = table_lines(_CALL_HEADINGS, [_call_cells(row) for row in rows], width)
@@ -203,7 +258,7 @@ def _more(hidden: int, noun: str) -> list[Line]:
     if hidden <= 0:
         return []
     return [
-        [(f"  and {plural(hidden, f'more {noun}', f'more {noun}s')}: narrow them with --filter, or see --json", "warn")]
+        [(f"  and {plural(hidden, f'more {noun}', f'more {noun}s')}: --all shows them, --filter narrows them", "warn")]
     ]
 
 
@@ -226,13 +281,13 @@ _STREAM_HEADINGS = (
 
 
 def stream_lines(
-    analysis: Analysis, streams: Sequence[Stream], width: int = 160, limit: int = MAX_STREAMS
+    analysis: Analysis, streams: Sequence[Stream], width: int = 160, limit: int | None = MAX_STREAMS
 ) -> list[Line]:
     """The stream table: loss, delta and jitter by Wireshark's rules. Past `limit` a line counts the rest."""
     if not streams:
         return [[("  no RTP stream found", "dim")]]
     cells = [_stream_cells(analysis, stream) for stream in streams[:limit]]
-    return table_lines(_STREAM_HEADINGS, cells, width) + _more(len(streams) - limit, "stream")
+    return table_lines(_STREAM_HEADINGS, cells, width) + _more(len(streams) - len(cells), "stream")
 
 
 def _stream_cells(analysis: Analysis, stream: Stream) -> list[Span]:
@@ -252,47 +307,6 @@ def _stream_cells(analysis: Analysis, stream: Stream) -> list[Span]:
         (f"{stream.max_delta_ms:.1f} ms", ""),
         (f"{stream.mean_jitter_ms:.2f} ms", ""),
         (f"{stream.max_jitter_ms:.2f} ms", ""),
-        (f"{stream.mos:.2f}" if stream.mos is not None else "-", "warn" if (stream.mos or 5) < 3.6 else ""),
+        (f"{stream.mos:.2f}" if stream.mos is not None else "-", "warn" if (stream.mos or 5) < POOR_MOS else ""),
         (printable(stream.dtmf), ""),
     ]
-
-
-def inspect_lines(analysis: Analysis, width: int = 160) -> list[Line]:
-    """All that `inspect` prints without --call: captures, calls, streams."""
-    lines = [*capture_lines(analysis), [], *call_lines(analysis, width)]
-    if analysis.streams:
-        lines += [[], *stream_lines(analysis, analysis.streams, width)]
-    return lines
-
-
-def capture_lines(analysis: Analysis) -> list[Line]:
-    """What was read: files with their packets, what was found, and what could not be used."""
-    lines: list[Line] = []
-    for capture in analysis.captures[:MAX_FILES]:
-        span = ""
-        if capture.first is not None and capture.last is not None:
-            when = utc(capture.first).strftime("%Y-%m-%d %H:%M:%S UTC")
-            span = f", {duration_s(capture.last - capture.first)} from {when}"
-        kind = f"{capture.format}, {'/'.join(capture.link_types)}" if capture.link_types else capture.format
-        lines.append(
-            [(printable(capture.path), "bold"), (f"  {kind}, {plural(capture.packets, 'packet')}{span}", "dim")]
-        )
-        for problem in capture.problems[:MAX_PROBLEMS]:
-            place = f"packet {problem.packet}" if problem.packet else "file"
-            lines.append([(f"  {place}: {printable(problem.what)}", "warn")])
-        if len(capture.problems) > MAX_PROBLEMS:
-            lines.append([(f"  and {plural(len(capture.problems) - MAX_PROBLEMS, 'more problem')}", "warn")])
-    if len(analysis.captures) > MAX_FILES:
-        lines.append([(f"and {plural(len(analysis.captures) - MAX_FILES, 'more file')}", "dim")])
-    again = sum(m.retransmission for m in analysis.messages)
-    found = [
-        plural(len(analysis.messages), "SIP message"),
-        plural(len(analysis.dialogs), "dialog"),
-        plural(len(analysis.calls), "call"),
-        plural(len(analysis.streams), "RTP stream"),
-    ]
-    extra = [plural(again, "retransmission")] if again else []
-    if analysis.malformed:
-        extra.append(f"{count(analysis.malformed)} malformed")
-    lines.append([("  " + ", ".join(found), ""), ("  " + ", ".join(extra) if extra else "", "warn")])
-    return lines

@@ -1,28 +1,38 @@
-"""Writes a call graph as a file: SVG to look at, GraphML to work with."""
+"""Writes a call graph as a file: SVG to look at, GraphML and JSON (node-link) to work with."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from sipreplay.analysis.graph import call_graph
+from sipreplay.analysis.graph import call_graph, graph_json
 from sipreplay.analysis.model import Analysis
 from sipreplay.errors import TransportError, UsageError
 from sipreplay.report.callgraph_svg import graph_svg
 from sipreplay.report.words import printable
 
+SUFFIXES = (".svg", ".graphml", ".json")
+
+
+def check_graph_name(path: Path) -> None:
+    """Raise UsageError for a name that does not say what to write."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--graph {path}: the name ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+
 
 def write_graph(analysis: Analysis, path: Path) -> None:
-    """Write the graph as `path` says (.svg or .graphml).
+    """Write the graph as `path` says (.svg, .graphml or .json).
 
     Raises UsageError for another extension, TransportError when the file cannot be written.
     """
+    check_graph_name(path)
     suffix = path.suffix.lower()
     if suffix == ".svg":
         data = graph_svg(call_graph(analysis)).encode()
     elif suffix == ".graphml":
         data = _graphml(analysis)
     else:
-        raise UsageError(f"{path}: a graph is written as .svg or .graphml")
+        data = (json.dumps(graph_json(call_graph(analysis)), indent=1) + "\n").encode()
     write_file(path, data)
 
 

@@ -84,8 +84,8 @@ class Ladder:
     """Messages past MAX_ROWS, or between addresses past MAX_COLUMNS."""
 
 
-def call_ladder(analysis: Analysis, call: Call) -> Ladder:
-    """The ladder of a call: all its dialogs and the streams tied to them, in causal order."""
+def call_ladder(analysis: Analysis, call: Call, *, limit: int | None = MAX_ROWS) -> Ladder:
+    """The ladder of a call: all its dialogs and the streams tied to them, in causal order; at most `limit` rows."""
     found = ladder_of(analysis, call)
     dialogs = [analysis.dialog(ident) for ident in call.dialogs]
     by_id = {dialog.id: dialog for dialog in dialogs}
@@ -97,7 +97,7 @@ def call_ladder(analysis: Analysis, call: Call) -> Ladder:
         if entry.captured is not None and _fold(entry.captured, first):
             continue
         row = None
-        if len(ladder.rows) < MAX_ROWS:
+        if limit is None or len(ladder.rows) < limit:
             if entry.stream is not None:
                 row = _stream_row(entry.stream, by_id, columns, place)
             elif entry.captured is not None:

@@ -13,6 +13,8 @@ from sipreplay.report.words import clip, duration_s, plural, utc
 
 LEAST_SPACING = 13
 MOST_SPACING = 56
+LONG_PAUSE_S = 5.0
+"""A longer time in which nothing happens gets a row of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,11 @@ class Glyphs:
     media_left: str
     start: str
     loop: str
+    pause: str
 
 
-UNICODE = Glyphs("│", "─", "▶", "◀", "═", "▶", "◀", "├", "⟲")
-ASCII = Glyphs("|", "-", ">", "<", "=", ">", "<", "|", "@")
+UNICODE = Glyphs("│", "─", "▶", "◀", "═", "▶", "◀", "├", "⟲", "⋮")
+ASCII = Glyphs("|", "-", ">", "<", "=", ">", "<", "|", "@", ":")
 
 
 def ladder_text(ladder: Ladder, width: int = 120, *, ascii_only: bool = False) -> str:
@@ -51,18 +54,23 @@ def ladder_lines(ladder: Ladder, width: int = 120, *, ascii_only: bool = False) 
     lines += grid.header()
     previous = ladder.start
     for row in ladder.rows:
+        if row.time - previous >= LONG_PAUSE_S:
+            lines.append(grid.pause(row.time - previous))
         lines += grid.row(row, previous)
         previous = max(row.time, previous)
     lines.append([(grid.blank(), "dim")])
     if ladder.left_out:
-        lines.append([(f"{plural(ladder.left_out, 'message')} more, not shown", "warn")])
+        lines.append([(f"{plural(ladder.left_out, 'message')} more, not shown: --all shows them", "warn")])
     if ascii_only:
-        lines = [[(_to_ascii(text), style) for text, style in line] for line in lines]
+        lines = [[(to_ascii(text), style) for text, style in line] for line in lines]
     return lines
 
 
-def _to_ascii(text: str) -> str:
-    return text.replace(" · ", ", ").replace("…", "~").replace("×", "x").encode("ascii", "replace").decode()
+def to_ascii(text: str) -> str:
+    """The text with ASCII characters only."""
+    for wide, narrow in ((" · ", ", "), ("…", "~"), ("×", "x"), ("→", ">"), ("⋮", ":")):
+        text = text.replace(wide, narrow)
+    return text.encode("ascii", "replace").decode()
 
 
 def _title(ladder: Ladder) -> Line:
@@ -114,6 +122,14 @@ class _Grid:
         for place in self.places:
             cells[place] = self.glyphs.lifeline
         return "".join(cells)
+
+    def pause(self, seconds: float) -> Line:
+        """Lifelines broken by a time in which nothing happens."""
+        cells = list(self.blank())
+        for place in self.places:
+            cells[place] = self.glyphs.pause
+        text = f"{duration_s(seconds):>{self.gutter - 2}}"
+        return [(text[: self.gutter] + "".join(cells)[len(text) :], "dim")]
 
     def header(self) -> list[Line]:
         """The names over the lifelines: the address where all fit, else the letter."""

@@ -49,6 +49,8 @@ def _media_text(media: MediaDescription) -> str:
     shown = "/".join(names[:3]) + ("/..." if len(names) > 3 else "") or "/".join(media.formats[:2])
     host = media.connection.host if media.connection else "?"
     direction = "" if media.direction == "sendrecv" else f" {media.direction}"
+    if media.direction in ("sendonly", "inactive") or host == "0.0.0.0":
+        direction += " (hold)"  # RFC 3264 8.4, and RFC 2543's way
     secure = " SRTP" if "SAVP" in media.proto else ""
     return f"{kind}{clip(shown, 40)} {Address(host, media.port)}{direction}{secure}"
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sipreplay.analysis.model import Analysis, Call, Problem
-from sipreplay.report.call_list import call_lines, call_rows, inspect_lines, party, stream_lines
+from sipreplay.report.call_list import call_lines, call_rows, party, stream_lines
+from sipreplay.report.inspect_text import list_lines
 from sipreplay.report.lines import plain_text
 
 
@@ -43,7 +44,7 @@ def test_a_huge_capture_is_capped_with_a_note(analysis: Analysis) -> None:
 def test_what_could_not_be_read_is_told(analysis: Analysis) -> None:
     analysis.captures[0].problems = [Problem(7, "cut in the middle of a packet"), Problem(0, "holds no packets")]
     analysis.malformed = 2
-    text = plain_text(inspect_lines(analysis, 160))
+    text = plain_text(list_lines(analysis, (), 160))
     assert "packet 7: cut in the middle of a packet" in text
     assert "file: holds no packets" in text
     assert "packet 0" not in text
@@ -54,7 +55,7 @@ def test_what_could_not_be_read_is_told(analysis: Analysis) -> None:
 def test_nothing_found_is_said(analysis: Analysis) -> None:
     analysis.calls.clear()
     analysis.streams.clear()
-    assert "no SIP call or transaction found" in plain_text(inspect_lines(analysis, 100))
+    assert "no SIP call or transaction found" in plain_text(list_lines(analysis, (), 100))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_a_party_is_named_as_a_person_would(value: str | None, text: str) -> Non
 
 
 def test_no_escape_sequence_reaches_the_terminal(analysis: Analysis) -> None:
-    assert "\x1b" not in plain_text(inspect_lines(analysis, 160))
+    assert "\x1b" not in plain_text(list_lines(analysis, (), 160))
 
 
 def test_a_stream_of_digits_alone_is_no_loss(analysis: Analysis) -> None:
