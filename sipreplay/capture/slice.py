@@ -81,8 +81,11 @@ class _Nobody:
     def datagram(self, *_: Any, **__: Any) -> None:
         return None
 
-    def segment(self, *_: Any, **__: Any) -> bool:
-        return False
+    def message(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def broken(self, *_: Any, **__: Any) -> None:
+        return None
 
 
 class Slicer:
