@@ -23,7 +23,7 @@ def test_svg_is_written(analysis: Analysis, tmp_path: Path) -> None:
 
 
 def test_another_extension_is_refused(analysis: Analysis, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"graph\.dot: a graph is written as \.svg or \.graphml"):
+    with pytest.raises(UsageError, match=r"graph\.dot: the name ends in \.svg, \.graphml or \.json"):
         write_graph(analysis, tmp_path / "graph.dot")
 
 
