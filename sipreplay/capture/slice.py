@@ -88,6 +88,10 @@ class _Nobody:
         return None
 
 
+def _no_note(*_: Any, **__: Any) -> None:
+    """What cannot be used was told when the capture was read first."""
+
+
 class Slicer:
     """Finds what is wanted, a capture at a time."""
 
@@ -101,7 +105,7 @@ class Slicer:
     def packets(self, index: int, reader: CaptureReader) -> Int:
         """Numbers of the wanted packets of one capture, ascending."""
         search = _Search(self._wanted, index, self._streams, self._others, self._endpoints)
-        sieve = Sieve(lambda _packet, _what: None, self._pairs)
+        sieve = Sieve(_no_note, self._pairs)
         nobody = _Nobody()
         for batch in reader.batches():
             search.take(batch, list(sieve.sift(batch, nobody)))
