@@ -32,12 +32,15 @@ def export_calls(analysis: Analysis, calls: Sequence[Call], output: Path) -> Cop
 
     Raises UsageError where that is not possible (standard input), CaptureError for what cannot be read or written.
     """
-    if any(capture.path == STDIN for capture in analysis.captures):
-        raise UsageError("--export: standard input cannot be read twice; save the capture to a file, and name that")
+    captures = {index: capture for index, capture in enumerate(analysis.captures) if capture.packets}
+    for capture in captures.values():
+        if not CaptureReader(capture.path).can_be_read_again:
+            what = "standard input" if capture.path == STDIN else capture.path
+            raise UsageError(f"--export: {what} cannot be read twice; save the capture to a file, and name that")
     if not calls:
         raise UsageError("--export: no call is chosen; see --call and --filter")
     slicer = Slicer(wanted_of(analysis, calls))
-    paths = {index: capture.path for index, capture in enumerate(analysis.captures)}
+    paths = {index: capture.path for index, capture in captures.items()}
     chosen = {index: slicer.packets(index, CaptureReader(path)) for index, path in paths.items()}
     if not any(len(numbers) for numbers in chosen.values()):
         raise CaptureError("--export: no packet of these calls was found again; were the captures changed meanwhile?")

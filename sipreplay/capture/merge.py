@@ -111,6 +111,8 @@ class CaptureSet:
         for batch, seam in self._merged():
             if latest is not None and seam and int(batch.time_ns[0]) > latest + SEAM_NS:
                 group += 1
+            if batch.number is None and batch.first != place:
+                batch.number = np.arange(batch.first, batch.first + len(batch))
             batch.first, batch.group = place, group
             place += len(batch)
             latest = max(int(batch.time_ns[-1]), latest if latest is not None else _EARLIEST)

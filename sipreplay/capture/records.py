@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from sipreplay.capture.batch import Int
+from sipreplay.capture.batch import Batch, Int
 from sipreplay.capture.reader import CaptureReader
 from sipreplay.errors import CaptureError
 
@@ -122,18 +122,26 @@ def copy_packets(paths: Mapping[int, str], chosen: Mapping[int, Int], output: Pa
 
 def records(path: str, index: int, numbers: Int) -> Iterator[Record]:
     """The packets of these numbers of one capture."""
-    last = int(numbers[-1])
+    left = len(numbers)
     for batch in CaptureReader(path).batches():
-        low, high = np.searchsorted(numbers, [batch.first, batch.first + len(batch)])
+        some, there = _chosen(batch, numbers)
         view = batch.buffer.data
-        for number in numbers[low:high].tolist():
-            i = number - batch.first
+        for i, number in zip(some.tolist(), there.tolist(), strict=True):
             begin, size = int(batch.offset[i]), int(batch.captured[i])
             link = batch.link if isinstance(batch.link, int) else int(batch.link[i])
             data = bytes(view[begin : begin + size])
             yield Record(int(batch.time_ns[i]), index, number, link, int(batch.original[i]), data)
-        if batch.first + len(batch) > last:
+        left -= len(some)
+        if left <= 0:
             return
+
+
+def _chosen(batch: Batch, numbers: Int) -> tuple[Int, Int]:
+    """Places in the batch, and numbers in the file, of the packets whose numbers are in `numbers` (ascending)."""
+    there = batch.numbers(np.arange(len(batch)))
+    place = np.minimum(np.searchsorted(numbers, there), len(numbers) - 1)
+    some = np.flatnonzero(numbers[place] == there)
+    return some, there[some]
 
 
 def _survey(paths: Mapping[int, str], chosen: Mapping[int, Int]) -> tuple[set[int], bool, dict[int, tuple[int, int]]]:
@@ -143,8 +151,7 @@ def _survey(paths: Mapping[int, str], chosen: Mapping[int, Int]) -> tuple[set[in
     spans: dict[int, tuple[int, int]] = {}
     for index, numbers in chosen.items():
         for batch in CaptureReader(paths[index]).batches():
-            low, high = np.searchsorted(numbers, [batch.first, batch.first + len(batch)])
-            some = numbers[low:high] - batch.first
+            some, _ = _chosen(batch, numbers)
             if not len(some):
                 continue
             links.update([batch.link] if isinstance(batch.link, int) else np.unique(batch.link[some]).tolist())

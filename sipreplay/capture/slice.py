@@ -197,17 +197,19 @@ class _Search:
         both = [(a + b) & 0xFFFFFFFFFFFFFFFF for a, b in pairs.items()]
         self._tcp = np.array(sorted(both), np.uint64)
         self._fragments: dict[bytes, _Fragments] = {}
+        self._number = self._numbers
+        """Of the packets of the batch at hand, in their file."""
 
     def finish(self) -> Int:
         return np.unique(np.concatenate(self._found))
 
     def take(self, batch: Batch, rtp: list[RtpColumns]) -> None:
+        self._number = batch.numbers(np.arange(len(batch)))
         foreign = np.zeros(len(batch), bool)
         for columns in rtp:
             keys = _mixed(columns.addresses, columns.ports_ssrc, np.zeros(len(columns), np.uint64))
             self._found.append(columns.packet[self._streams.hit(keys, columns.time_ns)])
-            of_others = columns.packet[self._others.hit(keys, columns.time_ns)] - batch.first
-            foreign[of_others[(of_others >= 0) & (of_others < len(batch))]] = True
+            foreign |= np.isin(self._number, columns.packet[self._others.hit(keys, columns.time_ns)])
         at, version = ip_headers(batch)
         for number in (4, 6):
             some = np.flatnonzero(version == number)
@@ -234,7 +236,7 @@ class _Search:
         times = batch.time_ns[some]
         udp = held & (protocol == UDP) & ~apart & ~foreign[some]
         udp &= self._endpoints.hit(sender, times) | self._endpoints.hit(receiver, times)
-        self._found.append(batch.first + some[udp])
+        self._found.append(self._number[some[udp]])
         if len(self._tcp):
             with np.errstate(over="ignore"):
                 tcp = held & (protocol == TCP) & ~apart & np.isin(sender + receiver, self._tcp)
@@ -253,7 +255,7 @@ class _Search:
         connection = self._connections.get(_ends(source, destination))
         if connection is None:
             return
-        number = batch.first + index
+        number = int(self._number[index])
         taken = connection.whole or bool(view[transport + 13] & _SETUP)
         if not taken:
             begin = transport + (view[transport + 12] >> 4) * 4
@@ -279,7 +281,7 @@ class _Search:
         self._fragments[key] = parts
         while len(self._fragments) > MAX_FRAGMENTED:
             del self._fragments[next(iter(self._fragments))]
-        number = batch.first + index
+        number = int(self._number[index])
         place = int(np.searchsorted(self._numbers, number))
         parts.wanted |= place < len(self._numbers) and int(self._numbers[place]) == number
         if offset == 0 and protocol == UDP:

@@ -156,3 +156,13 @@ def test_what_cannot_be_read_twice_is_refused(tmp_path: Path) -> None:
         export_calls(analysis, analysis.calls, tmp_path / "out.pcap")
     with pytest.raises(UsageError, match="no call is chosen"):
         export_calls(analyse([CAPTURES / "tcp-call.pcap"]), [], tmp_path / "out.pcap")
+
+
+def test_packets_of_a_later_capture_have_the_numbers_of_their_own_file(tmp_path: Path) -> None:
+    for name, start in (("a.pcap", 1000.0), ("b.pcap", 2000.0)):
+        with PcapWriter(tmp_path / name) as writer:
+            writer.udp(start, ("192.0.2.9", 53), ("192.0.2.8", 53), b"something else altogether")
+            writer.udp(start + 1, A, B, invite(name, 4000))
+    analysis = analyse([tmp_path])
+    assert [(m.capture, m.packet) for d in analysis.dialogs for m in d.messages] == [(0, 2), (1, 2)]
+    assert len(export(analysis, tmp_path / "out.pcap", 2)) == 1
