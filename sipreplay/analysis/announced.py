@@ -72,11 +72,13 @@ class Announcements:
     def __init__(self, tables: CodecTables) -> None:
         self._tables = tables
         self._codecs: dict[tuple[str, int], list[tuple[Place, dict[int, tuple[str, int]]]]] = {}
-        self._calls: dict[tuple[str, int], list[tuple[Place, str]]] = {}
+        self._calls: dict[tuple[str, int], list[tuple[Place, bytes | str]]] = {}
         self.changed: set[tuple[str, int]] = set()
         """Addresses with news since whoever reads this last cleared it."""
 
-    def announce(self, place: Place, host: str, port: int, codecs: dict[int, tuple[str, int]], call_id: str) -> None:
+    def announce(
+        self, place: Place, host: str, port: int, codecs: dict[int, tuple[str, int]], call_id: bytes | str
+    ) -> None:
         """An SDP says that `host`:`port` receives these payload types: number to (name, clock)."""
         address = (host, port)
         history = self._codecs.setdefault(address, [])

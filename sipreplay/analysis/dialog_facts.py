@@ -7,7 +7,7 @@ Each kind has a value of its own; `dialog_facts` gathers them for one dialog whe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -185,7 +185,7 @@ def _credentials(message: Message) -> bool:
     return bool(message.get_all("authorization") or message.get_all("proxy-authorization"))
 
 
-def _challenges(transactions: list[Transaction]) -> Iterator[Challenge]:
+def _challenges(transactions: Sequence[Transaction]) -> Iterator[Challenge]:
     nonces: dict[tuple[str, str], str] = {}
     """The last one of each header and realm."""
     for number, transaction in enumerate(transactions):

@@ -15,6 +15,7 @@ from sipreplay.analysis.causality import causal_order, via_branches
 from sipreplay.analysis.messages import REPEAT_LIMIT_S
 from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
 from sipreplay.analysis.states import dialog_state, post_dial_delay_ms, setup_ms
+from sipreplay.analysis.store import SomeMessages
 from sipreplay.analysis.transactions import Exchange, build_transactions, group_exchanges, in_order
 
 _NEAR = 64
@@ -243,10 +244,10 @@ def _depth(hop: _Hop) -> int:
     return depth
 
 
-def _finish(hop: _Hop, places: dict[int, int], conversation: int) -> HopDialog:
-    """The finished dialog. `places`: id of a message to its place in the order of its Call-ID's messages."""
-    messages = list({id(m): m for x in hop.exchanges for m in x.messages}.values())
-    messages.sort(key=lambda m: places[id(m)])
+def _finish(hop: _Hop, places: dict[CapturedMessage, int], conversation: int) -> HopDialog:
+    """The finished dialog. `places`: a message to its place in the order of its Call-ID's messages."""
+    messages = list(dict.fromkeys(m for x in hop.exchanges for m in x.messages))
+    messages.sort(key=places.__getitem__)
     final = hop.last_initial.final()
     answered = final.message.to_tag if final else ""
     tags = list(hop.to_tags)
@@ -266,7 +267,7 @@ def _finish(hop: _Hop, places: dict[int, int], conversation: int) -> HopDialog:
         callee=hop.first.destination,
         transport=messages[0].transport,
         hop=_depth(hop),
-        messages=messages,
+        messages=SomeMessages.of(messages),
         fork_tags=[tag for tag in tags if tag != to_tag and tag in forks],
         caller_addresses=frozenset(hop.caller),
         callee_addresses=frozenset(hop.callee),
@@ -329,7 +330,7 @@ def _dialogs_of(group: list[CapturedMessage], conversation: int) -> list[tuple[H
         builder.take(exchange)
     if len(builder.hops) > 1:
         _chain(builder.hops)
-    places = {id(captured): number for number, captured in enumerate(group)}
+    places = {captured: number for number, captured in enumerate(group)}
     dialogs = {id(hop): _finish(hop, places, conversation) for hop in builder.hops}
     for captured in group:
         captured.message.forget()

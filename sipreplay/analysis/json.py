@@ -6,6 +6,7 @@ All times are seconds since the epoch, addresses "host:port" ("[host]:port" for 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sipreplay.analysis.model import Analysis, Call, CapturedMessage, CaptureFile, Evidence, HopDialog, Stream
@@ -34,7 +35,7 @@ def _capture(capture: CaptureFile) -> dict[str, Any]:
     }
 
 
-def sip_counts(messages: list[CapturedMessage], malformed: int) -> dict[str, Any]:
+def sip_counts(messages: Sequence[CapturedMessage], malformed: int) -> dict[str, Any]:
     """Messages (copies too), requests by method, responses by code, retransmissions, malformed."""
     requests: Counter[str] = Counter()
     responses: Counter[int] = Counter()

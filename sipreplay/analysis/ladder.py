@@ -79,17 +79,17 @@ def ladder_of(analysis: Analysis, call: Call, *, streams: bool = True) -> Ladder
     """The ladder of a call: every message of its dialogs once, and a row at the first packet of each of their
     streams.
     """
-    owners: dict[int, int] = {}
+    owners: dict[CapturedMessage, int] = {}
     messages: list[CapturedMessage] = []
     for ident in call.dialogs:
         for captured in analysis.dialog(ident).messages:
-            if id(captured) not in owners:
-                owners[id(captured)] = ident
+            if captured not in owners:
+                owners[captured] = ident
                 messages.append(captured)
     if len(call.dialogs) > 1:  # each alone is in order already
         messages.sort(key=lambda m: (m.time, m.capture, m.packet))
         messages = causal_order(messages)
-    rows = [_row(captured, owners[id(captured)]) for captured in messages]
+    rows = [_row(captured, owners[captured]) for captured in messages]
     if streams:
         members = set(call.dialogs)
         rows = _with_streams(rows, [s for s in analysis.streams if s.dialog in members])

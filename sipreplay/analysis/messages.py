@@ -1,27 +1,39 @@
 """Bytes to SIP messages: found on any port by content, several in a datagram; copies and repeats marked.
 
-Owns what must be remembered for that (last sight of each payload, keys of messages seen), bounded by the number of
-messages and by constants. Never reads packets, and never looks past single messages.
+Owns what must be remembered for that (the sights of payloads and messages of the last while), bounded by constants.
+Never reads packets, and never looks past single messages.
 """
 
 from __future__ import annotations
 
-from sipreplay.analysis.model import Address, CapturedMessage
-from sipreplay.sip.message import Message, SipSyntaxError, parse_message
-from sipreplay.sip.scan import Scan, scan
+from collections.abc import Callable, Iterable, Iterator
+
+from sipreplay.analysis.model import Address
+from sipreplay.analysis.places import SPOOL
+from sipreplay.analysis.store import COPY, MEDIA, PACKED, RETRANSMISSION, MessageStore
+from sipreplay.sip.message import SipSyntaxError, parse_message
+from sipreplay.sip.scan import scan, with_tags
 
 COPY_WINDOW_S = 0.05
 """The same bytes between the same addresses within this time are one packet captured twice."""
 REPEAT_LIMIT_S = 32.0
 """What another file shows again after more than this (64*T1, RFC 3261 17.1.1.2) is no retransmission."""
+MAX_CALL_IDS = 500_000
+"""Call-IDs that are followed: about 1.2 KB each. Messages of others are counted and dropped."""
+MAX_MESSAGES = 20_000_000
+"""Messages that are kept: 90 bytes each. Those after them are counted and dropped."""
+REMEMBERED = 32_768
+"""Messages among which copies and retransmissions are looked for at least, and for at least REPEAT_LIMIT_S; at most 16
+times as many."""
 MAX_REMEMBERED = 16
 """Sights of the same bytes (times, IP identifications) that a copy is looked for among."""
 _MAX_IN_DATAGRAM = 64
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n")
 _MARK = b"SIP/2.0"
 
-_Sight = tuple[tuple[float, ...], tuple[int, ...], bytes, Message, int]
-"""Times, IP identifications, bytes, message and the last capture that held it."""
+Item = tuple[int, int, int, float, int, bytes, int, int, int, int]
+"""Capture, place in the order of reading, packet, time, pair of addresses, bytes, IP identification, file and offset of
+the bytes (SPOOL, -1: not kept yet), transport."""
 
 
 def looks_like_sip(payload: bytes) -> bool:
@@ -69,12 +81,21 @@ def _messages_in(payload: bytes) -> list[bytes]:
 class SipCollector:
     """Takes payloads in capture order and keeps the SIP messages in them."""
 
-    def __init__(self) -> None:
-        self.messages: list[CapturedMessage] = []
+    def __init__(self, media: Callable[[int, int, bytes, bytes], bool] | None = None) -> None:
+        """`media(index, place in the order of reading, Call-ID, bytes)` is told each message that may carry SDP, and
+        returns whether it does."""
+        self.messages = MessageStore()
         self.malformed = 0
-        self._sights: dict[tuple[Address, Address, bytes], _Sight] = {}
-        self._seen: dict[tuple[object, ...], int] = {}
-        """What tells a message from others, to the place of its last sight in `messages`."""
+        self.dropped = 0
+        """Messages past MAX_CALL_IDS or MAX_MESSAGES."""
+        self._media = media
+        self._sights: dict[int, int | tuple[int, ...]] = {}
+        """Hash of bytes and addresses to the messages that had them, the latest last."""
+        self._older_sights: dict[int, int | tuple[int, ...]] = {}
+        self._seen: dict[int, int] = {}
+        """Hash of what tells a message from others to its last sight."""
+        self._older_seen: dict[int, int] = {}
+        self._began = 0.0
 
     def datagram(
         self,
@@ -87,36 +108,73 @@ class SipCollector:
         payload: bytes,
         ip_id: int = 0,
         correlation: str = "",
+        order: int = 0,
     ) -> bool:
-        """Take one datagram. True if it was SIP, well formed or not."""
+        """Take one datagram; `order` is its place in the order of reading. True if it was SIP, well formed or not."""
         if not payload or payload[0] not in _LETTERS:
             return False
-        scanned = scan(payload)
-        if scanned is None and not looks_like_sip(payload):
+        if with_tags(payload) is None and scan(payload) is None and not looks_like_sip(payload):
             return False
         known = len(self.messages)
         for data in _messages_in(payload):
-            self._add(
-                capture, packet, time, source, destination, transport, data, ip_id, scanned if data is payload else None
-            )
+            self._keep(capture, packet, time, source, destination, transport, data, ip_id, order)
         if correlation:
-            for captured in self.messages[known:]:
-                captured.correlation = correlation
+            for index in range(known, len(self.messages)):
+                self.messages.correlations[index] = correlation
         return True
 
+    def run(
+        self,
+        captures: Iterable[int],
+        order: Iterable[int],
+        packets: Iterable[int],
+        times: Iterable[float],
+        pairs: Iterable[int],
+        payloads: Iterable[bytes],
+        ids: Iterable[int],
+        offsets: Iterable[int],
+    ) -> None:
+        """Take many UDP datagrams; `pairs` are numbers of `messages.pair`, `offsets` places in the capture file, below
+        0 where it does not hold the bytes as they are."""
+        self.take(self._each(zip(captures, order, packets, times, pairs, payloads, ids, offsets, strict=True)))
+
+    def _each(self, rows: Iterable[tuple[int, int, int, float, int, bytes, int, int]]) -> Iterator[Item]:
+        """The messages of datagrams."""
+        transport = self._transport("UDP")
+        for capture, order, packet, time, pair, payload, ident, offset in rows:
+            file = capture if offset >= 0 else SPOOL
+            if payload.count(_MARK) == 2:  # start line and Via
+                yield capture, order, packet, time, pair, payload, ident, file, offset, transport
+                continue
+            at = 0
+            for data in _messages_in(payload):
+                at = payload.find(data, at)
+                yield capture, order, packet, time, pair, data, ident, file, offset + at, transport
+
     def message(
-        self, capture: int, packet: int, time: float, source: Address, destination: Address, transport: str, data: bytes
+        self,
+        capture: int,
+        packet: int,
+        time: float,
+        source: Address,
+        destination: Address,
+        transport: str,
+        data: bytes,
+        order: int = 0,
     ) -> None:
         """Take one whole message that was cut out of a stream."""
-        self._add(capture, packet, time, source, destination, transport, data, 0)
+        self._keep(capture, packet, time, source, destination, transport, data, 0, order)
 
-    def finish(self) -> tuple[list[CapturedMessage], int]:
+    def finish(self) -> tuple[MessageStore, int]:
         """(messages in the order they were taken, number of payloads that looked like SIP and could not be read)."""
-        self._sights.clear()
-        self._seen.clear()
+        for held in (self._sights, self._older_sights, self._seen, self._older_seen):
+            held.clear()
         return self.messages, self.malformed
 
-    def _add(
+    def _transport(self, name: str) -> int:
+        return self.messages.transports.number(name.encode())
+
+    def _keep(
         self,
         capture: int,
         packet: int,
@@ -126,60 +184,139 @@ class SipCollector:
         transport: str,
         data: bytes,
         ip_id: int,
-        scanned: Scan | None = None,
+        order: int,
     ) -> None:
-        sight_key = (source, destination, data)
-        sight = self._sights.get(sight_key)
-        if sight is not None:
-            times, ids, data, message, last = sight
-            # All sights, not the last: another file may show a packet again after its retransmissions.
-            copy = (ip_id != 0 and ip_id in ids) or any(abs(time - seen) < COPY_WINDOW_S for seen in times)
-            retransmission = not copy and (capture == last or any(abs(time - seen) <= REPEAT_LIMIT_S for seen in times))
-            if ip_id and ip_id not in ids:
-                ids = (*ids[1 - MAX_REMEMBERED :], ip_id)
-            self._sights[sight_key] = ((*times[1 - MAX_REMEMBERED :], time), ids, data, message, capture)
-        else:
-            scanned = scanned or scan(data)
-            try:
-                message = parse_message(data, scanned)
-            except SipSyntaxError:
-                self.malformed += 1
-                return
-            message.read_tags()  # while its bytes are near: dialogs ask for them when all has been collected
-            copy = False
-            retransmission = scanned is not None and self._seen_before(
-                capture, time, source, destination, scanned, message
-            )
-            self._sights[sight_key] = ((time,), (ip_id,) if ip_id else (), data, message, capture)
-        self.messages.append(
-            CapturedMessage(capture, packet, time, source, destination, transport, data, message, retransmission, copy)
-        )
+        pair = self.messages.pair(source, destination)
+        self.take(((capture, order, packet, time, pair, data, ip_id, SPOOL, -1, self._transport(transport)),))
 
-    def _seen_before(
-        self, capture: int, time: float, source: Address, destination: Address, scanned: Scan, message: Message
-    ) -> bool:
-        """Whether other bytes were already this message: the same request, or the same final response, built anew.
+    def take(self, items: Iterable[Item]) -> None:
+        """Take messages, each alone in its bytes."""
+        store = self.messages
+        packed, pack = store.packed, PACKED.pack
+        calls, tags, methods = store.call_ids, store.tags, store.methods
+        call_number, tag_number, method_number = calls.numbers.get, tags.numbers.get, methods.numbers.get
+        index = len(store)
+        for capture, order, packet, time, pair, data, ident, file, place, transport in items:
+            digest = hash(data)
+            key = digest ^ pair
+            sights = self._sights.get(key)
+            if sights is None:
+                sights = self._older_sights.get(key)
+            flags = 0
+            if sights is None:
+                found = with_tags(data)
+                if found is not None:
+                    code, method, branch, from_tag, to_tag, call_id, number, cseq_method = found.groups(b"")
+                    status, cseq, routed = int(code or 0), int(number), True
+                else:
+                    fields = _slowly(data)
+                    if fields is None:
+                        self.malformed += looks_like_sip(data)
+                        continue
+                    status, method, branch, from_tag, to_tag, call_id, cseq, cseq_method, routed = fields
+                call = call_number(call_id)
+                if call is None:
+                    call = calls.number(call_id) if len(calls) < MAX_CALL_IDS else -1
+                if call < 0 or index >= MAX_MESSAGES:
+                    self.dropped += 1
+                    continue
+                of = tag_number(from_tag)
+                if of is None:
+                    of = tags.number(from_tag)
+                to = tag_number(to_tag)
+                if to is None:
+                    to = tags.number(to_tag)
+                method_at = method_number(method)
+                if method_at is None:
+                    method_at = methods.number(method)
+                cseq_at = method_number(cseq_method)
+                if cseq_at is None:
+                    cseq_at = methods.number(cseq_method)
+                branch_hash = hash(branch)
+                # A provisional response that differs (another RSeq, SDP added) says something new, and so does a
+                # response without a branch to know it by.
+                if branch_hash and routed and not 0 < status < 200:
+                    same = hash((pair, call, branch_hash, cseq, cseq_at, method_at, status, to if status else 0))
+                    last = self._seen.get(same)
+                    if last is None:
+                        last = self._older_seen.get(same)
+                    self._seen[same] = index
+                    if last is not None and self._goes_on(last, capture, time):
+                        flags = RETRANSMISSION
+                self._sights[key] = index
+                if len(self._sights) >= REMEMBERED:
+                    self._forget_some(time)
+            else:
+                if index >= MAX_MESSAGES:
+                    self.dropped += 1
+                    continue
+                seen = (sights,) if isinstance(sights, int) else sights
+                flags = self._again(seen, capture, time, ident)
+                self._sights[key] = (*seen[1 - MAX_REMEMBERED :], index)
+                first = store.row(seen[-1])
+                branch_hash, cseq, call, of, to, method_at, cseq_at, status = (
+                    first[2], first[4], first[6], first[9], first[10], first[11], first[12], first[13],
+                )  # fmt: skip
+            media = self._media if b"\nm=" in data and not flags & COPY else None
+            if media is not None and media(index, order, calls.texts[call], data):
+                flags |= MEDIA
+            if file == SPOOL:
+                place = store.places.spool(data)
+            packed += pack(
+                time, place, branch_hash, digest, cseq, packet, call, pair, len(data), of, to, method_at, cseq_at,
+                status, capture, file, ident, transport, flags,
+            )  # fmt: skip
+            index += 1
 
-        A provisional response that differs (another RSeq, SDP added) says something new, and so does a response without
-        a branch to know it by.
+    def _goes_on(self, last: int, capture: int, time: float) -> bool:
+        """Whether what was seen at `last` may be sent again now."""
+        row = self.messages.row(last)
+        return bool(row[14] == capture or abs(time - row[0]) <= REPEAT_LIMIT_S)
+
+    def _again(self, sights: tuple[int, ...], capture: int, time: float, ident: int) -> int:
+        """The flag of bytes that were seen before between the same addresses.
+
+        All sights count, not the last: another file may show a packet again after its retransmissions.
         """
-        if 0 < scanned.code < 200 or not scanned.branch:
-            return False
-        to_tag = message.to_tag if scanned.code else ""
-        key = (
-            source,
-            destination,
-            scanned.call_id,
-            scanned.branch,
-            scanned.cseq_number,
-            scanned.cseq_method,
-            scanned.method,
-            scanned.code,
-            to_tag,
-        )
-        place = self._seen.get(key)
-        self._seen[key] = len(self.messages)
-        if place is None:
-            return False
-        last = self.messages[place]
-        return last.capture == capture or abs(time - last.time) <= REPEAT_LIMIT_S
+        rows = [self.messages.row(index) for index in sights]
+        if any((ident and row[16] == ident) or abs(time - row[0]) < COPY_WINDOW_S for row in rows):
+            return COPY
+        if rows[-1][14] == capture or any(abs(time - row[0]) <= REPEAT_LIMIT_S for row in rows):
+            return RETRANSMISSION
+        return 0
+
+    def _forget_some(self, time: float) -> None:
+        """Let go of what was seen long ago."""
+        if 0 <= time - self._began <= REPEAT_LIMIT_S and len(self._sights) < 16 * REMEMBERED:
+            return
+        self._began = time
+        self._older_sights, self._sights = self._sights, {}
+        self._older_seen, self._seen = self._seen, {}
+
+
+_Fields = tuple[int, bytes, bytes, bytes, bytes, bytes, int, bytes, bool]
+"""Status, method, branch, From-tag, To-tag, Call-ID, CSeq number and method, and whether it was well formed."""
+
+
+def _slowly(data: bytes) -> _Fields | None:
+    """The fields of a message that is written unusually, or None when it cannot be read or is no SIP."""
+    scanned = scan(data)
+    if scanned is None and not looks_like_sip(data):
+        return None
+    try:
+        message = parse_message(data, scanned)
+    except SipSyntaxError:
+        return None
+    texts = message.method, message.branch, message.from_tag, message.to_tag, message.call_id, message.cseq_method
+    method, branch, from_tag, to_tag, call_id, cseq_method = (t.encode("utf-8", "surrogateescape") for t in texts)
+    return (
+        message.status,
+        method,
+        branch,
+        from_tag,
+        to_tag,
+        call_id,
+        message.cseq_number,
+        cseq_method,
+        scanned is not None,
+    )

@@ -6,8 +6,9 @@ nothing here computes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sipreplay.rtp.rtcp import StatisticsSummary, VoipMetrics
 from sipreplay.rtp.windows import Records
@@ -24,27 +25,114 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(slots=True)
 class CapturedMessage:
-    """One SIP message as a capture holds it, after IP and TCP reassembly."""
+    """One SIP message as a capture holds it, after IP and TCP reassembly.
 
-    capture: int
-    """Index of the capture file in `Analysis.captures`."""
-    packet: int
-    """Packet number in that file, from 1; for TCP the packet that completed the message."""
-    time: float
-    """Seconds since the epoch."""
-    source: Address
-    destination: Address
-    transport: str
-    """UDP, TCP, TLS, WS (WebSocket) or WSS (WebSocket over TLS)."""
-    data: bytes
-    message: Message
-    retransmission: bool = False
-    copy: bool = False
-    """Another capture of the same packet (a mirror port), not a retransmission."""
-    correlation: str = ""
-    """Correlation id that a HEP capture agent gave it, or ""."""
+    Those of an analysis are views: `data` and `message` are read from where the bytes are when they are asked for. For
+    as long as anyone holds a view there is no other of that message; one that is made later is equal.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_message",
+        "_store",
+        "capture",
+        "copy",
+        "correlation",
+        "destination",
+        "index",
+        "packet",
+        "retransmission",
+        "source",
+        "time",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        capture: int,
+        packet: int,
+        time: float,
+        source: Address,
+        destination: Address,
+        transport: str,
+        data: bytes | None,
+        message: Message | None,
+        retransmission: bool = False,
+        copy: bool = False,
+        correlation: str = "",
+        store: MessageSource | None = None,
+        index: int = -1,
+    ) -> None:
+        """With `store`, `data` and `message` are None and asked of it by `index`."""
+        self.capture = capture
+        """Index of the capture file in `Analysis.captures`."""
+        self.packet = packet
+        """Packet number in that file, from 1; for TCP the packet that completed the message."""
+        self.time = time
+        """Seconds since the epoch."""
+        self.source = source
+        self.destination = destination
+        self.transport = transport
+        """UDP, TCP, TLS, WS (WebSocket) or WSS (WebSocket over TLS)."""
+        self.retransmission = retransmission
+        self.copy = copy
+        """Another capture of the same packet (a mirror port), not a retransmission."""
+        self.correlation = correlation
+        """Correlation id that a HEP capture agent gave it, or ""."""
+        self.index = index
+        """Place among the messages of the analysis; -1 of one that is in none."""
+        self._data = data
+        self._message = message
+        self._store = store
+
+    @property
+    def data(self) -> bytes:
+        """The bytes. Raises CaptureError when the capture was changed since it was read."""
+        return self._data if self._store is None else self._store.data_of(self.index)  # type: ignore[return-value]
+
+    @property
+    def message(self) -> Message:
+        """The message in the bytes. Its routing fields and tags cost no reading; the rest does when it is asked for."""
+        return self._message if self._store is None else self._store.message_of(self.index)  # type: ignore[return-value]
+
+    def marked(self, retransmission: bool) -> CapturedMessage:
+        """The same message, said to be a retransmission or not."""
+        return CapturedMessage(
+            self.capture,
+            self.packet,
+            self.time,
+            self.source,
+            self.destination,
+            self.transport,
+            self.data,
+            self.message,
+            retransmission,
+            self.copy,
+            self.correlation,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if self._store is None or not isinstance(other, CapturedMessage):
+            return self is other
+        return self._store is other._store and self.index == other.index
+
+    def __hash__(self) -> int:
+        return id(self) if self._store is None else hash((id(self._store), self.index))
+
+    def __repr__(self) -> str:
+        return f"<CapturedMessage {self.capture}:{self.packet} {self.source} to {self.destination}>"
+
+
+class MessageSource(Protocol):
+    """Where views of messages read what they do not hold."""
+
+    def data_of(self, index: int) -> bytes:
+        """The bytes of a message."""
+
+    def message_of(self, index: int) -> Message:
+        """The message."""
 
 
 @dataclass(slots=True)
@@ -84,9 +172,9 @@ class HopDialog:
     state: str = ""
     """INVITE: setup, ringing, established, completed, cancelled, rejected, redirected, challenged, unanswered;
     others: completed, rejected, challenged, unanswered."""
-    messages: list[CapturedMessage] = field(default_factory=list)
+    messages: Sequence[CapturedMessage] = field(default_factory=list)
     """All messages in capture order, copies and retransmissions too."""
-    transactions: list[Transaction] = field(default_factory=list)
+    transactions: Sequence[Transaction] = field(default_factory=list)
     pdd_ms: float | None = None
     """First INVITE to the first 18x (or final) response."""
     setup_ms: float | None = None
@@ -270,7 +358,7 @@ class Analysis:
     """All that was found in a set of captures."""
 
     captures: list[CaptureFile]
-    messages: list[CapturedMessage]
+    messages: Sequence[CapturedMessage]
     malformed: int
     dialogs: list[HopDialog]
     calls: list[Call]

@@ -16,15 +16,17 @@ from sipreplay.analysis.correlate import parse_all
 from sipreplay.analysis.dialogs import build_dialogs
 from sipreplay.analysis.garbage import without_collection
 from sipreplay.analysis.media_join import join
-from sipreplay.analysis.messages import SipCollector
-from sipreplay.analysis.model import Address, Analysis, CapturedMessage, CaptureFile, Problem
+from sipreplay.analysis.messages import MAX_CALL_IDS, MAX_MESSAGES, SipCollector
+from sipreplay.analysis.model import Address, Analysis, CaptureFile, Problem
 from sipreplay.analysis.rtcp_book import RtcpBook
-from sipreplay.analysis.sdp_media import Facts, MediaMap, facts_of
+from sipreplay.analysis.sdp_media import Facts, MediaMap, facts_in, short_codecs
 from sipreplay.analysis.streams import MAX_STREAMS, StreamBook
 from sipreplay.capture.columns import Pairs
 from sipreplay.capture.merge import CaptureSet, open_captures
 from sipreplay.capture.reader import CaptureReader
-from sipreplay.capture.sieve import Origin, Sieve
+from sipreplay.capture.sieve import DatagramRun, Origin, Sieve, host_text
+
+_MAX_PAIRS = 1 << 16
 
 
 def analyse(
@@ -46,9 +48,9 @@ def analyse(
 
 
 def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, correlate: Sequence[str]) -> Analysis:
-    collector = SipCollector()
     book = StreamBook()
-    taker = _Taker(collector, book.announced, captures)
+    taker = _Taker(book.announced, captures)
+    collector = taker.collector
     sieve: Sieve | None = None
     group = -1
     for batch in captures.batches(progress):
@@ -64,6 +66,12 @@ def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, 
         sieve.finish(taker)
     found = book.finish()
     messages, malformed = collector.finish()
+    if collector.dropped and captures.readers:
+        captures.readers[-1].note(
+            0,
+            f"{collector.dropped:,} SIP messages were dropped: at most {MAX_CALL_IDS:,} Call-IDs and {MAX_MESSAGES:,} "
+            "messages are followed; split the capture",
+        )
     dialogs = build_dialogs(messages)
     calls = build_calls(dialogs, correlate)
     media = MediaMap(dialogs, taker.facts)
@@ -75,47 +83,64 @@ def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, 
 class _Taker:
     """Gives the collector what the sieve finds, and the announcements what SDP the collector finds."""
 
-    def __init__(self, collector: SipCollector, announced: Announcements, captures: CaptureSet) -> None:
-        self._collector = collector
+    def __init__(self, announced: Announcements, captures: CaptureSet) -> None:
+        self.collector = SipCollector(self._media)
         self._announced = announced
         self._captures = captures
         self._group = 0
-        self._seen = 0
         self.rtcp = RtcpBook()
+        self._pairs: dict[bytes, int] = {}
+        """Number of a pair of addresses by its bytes in IP and UDP headers."""
         self.facts: dict[int, Facts | None] = {}
-        """What SDP says, by the identity of its Message: it is read once, and asked for again when all is known."""
+        """What SDP says, by the index of the message: it is read once, and asked for again when all is known."""
 
     def open_group(self, group: int) -> None:
         """What follows was captured later."""
         self._group = group
 
     def datagram(self, origin: Origin, payload: bytes, ip_id: int, cut: bool) -> None:
-        packet, time, source, source_port, destination, destination_port, correlation, transport, capture, place = (
-            origin
-        )
-        taken = self._collector.datagram(
-            capture,
-            packet,
-            time,
-            _address(source, source_port),
-            _address(destination, destination_port),
-            transport,
+        taken = self.collector.datagram(
+            origin.capture,
+            origin.packet,
+            origin.time,
+            _address(origin.source, origin.source_port),
+            _address(origin.destination, origin.destination_port),
+            origin.transport,
             payload,
             ip_id,
-            correlation,
+            origin.correlation,
+            origin.place,
         )
-        if taken:
-            if cut:
-                self._captures.note(
-                    packet, "the SIP message is cut: capture with a larger snapshot length (tcpdump -s 0)", capture
-                )
-            self._announce(place)
+        if taken and cut:
+            what = "the SIP message is cut: capture with a larger snapshot length (tcpdump -s 0)"
+            self._captures.note(origin.packet, what, origin.capture)
+
+    def datagram_run(self, run: DatagramRun) -> None:
+        """Many datagrams at once."""
+        places = self.collector.messages.places
+        for capture in set(run.captures):
+            if not places.knows(capture):
+                places.add_file(capture, self._captures.readers[capture].path)
+        pairs = [self._pairs.get(ends) or self._pair(ends) for ends in run.ends]
+        self.collector.run(run.captures, run.order, run.packets, run.times, pairs, run.payloads, run.ids, run.places)
+
+    def _pair(self, ends: bytes) -> int:
+        half = (len(ends) - 4) // 2
+        source_port, destination_port = int.from_bytes(ends[-4:-2], "big"), int.from_bytes(ends[-2:], "big")
+        source, destination = host_text(ends[:half]), host_text(ends[half : 2 * half])
+        if len(self._pairs) >= _MAX_PAIRS:
+            self._pairs.clear()
+        number = self._pairs[ends] = self.collector.messages.pair(
+            _address(source, source_port), _address(destination, destination_port)
+        )
+        return number
 
     def message(self, origin: Origin, data: bytes, transport: str) -> None:
-        packet, time, source, source_port, destination, destination_port = origin[:6]
-        sender, receiver = _address(source, source_port), _address(destination, destination_port)
-        self._collector.message(origin.capture, packet, time, sender, receiver, transport, data)
-        self._announce(origin.place)
+        sender = _address(origin.source, origin.source_port)
+        receiver = _address(origin.destination, origin.destination_port)
+        self.collector.message(
+            origin.capture, origin.packet, origin.time, sender, receiver, transport, data, origin.place
+        )
 
     def aside(self, origin: Origin, payload: bytes) -> None:
         """A datagram of RTCP, or from or to a watched port."""
@@ -124,27 +149,24 @@ class _Taker:
         self.rtcp.add(sender, receiver, time, payload)
 
     def broken(self, origin: Origin) -> None:
-        self._collector.malformed += 1
+        self.collector.malformed += 1
 
-    def _announce(self, place: int) -> None:
-        """Note the media addresses of new messages, which came at this place."""
-        messages = self._collector.messages
-        for at in range(self._seen, len(messages)):
-            captured = messages[at]
-            if b"\nm=" in captured.data and not captured.copy:
-                facts = self.facts[id(captured.message)] = facts_of(captured)
-                captured.message.forget()
-                if facts:
-                    announce(self._announced, (self._group, place), captured, facts)
-        self._seen = len(messages)
+    def _media(self, index: int, place: int, call_id: bytes, data: bytes) -> bool:
+        """Note the media addresses of a new message, which came at this place."""
+        facts = facts_in(data)
+        if facts is None:
+            return False
+        self.facts[index] = facts
+        if facts:
+            announce(self._announced, (self._group, place), call_id, facts)
+        return True
 
 
-def announce(announced: Announcements, place: Place, captured: CapturedMessage, facts: Facts) -> None:
+def announce(announced: Announcements, place: Place, call_id: bytes, facts: Facts) -> None:
     """Tell `announced` of the media addresses in a message's SDP."""
     for media in facts:
         if media.address is not None and "RTP/" in media.proto.upper():
-            codecs = {kind: codec[:2] for kind, codec in media.codecs.items()}
-            announced.announce(place, *media.address, codecs, captured.message.call_id)
+            announced.announce(place, *media.address, short_codecs(media.codecs), call_id)
 
 
 @lru_cache(maxsize=16384)

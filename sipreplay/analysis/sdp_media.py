@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from sipreplay.analysis.dialogs import sent_by_caller
 from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
+from sipreplay.sip.message import parse_message
 from sipreplay.sip.sdp import STATIC_PAYLOADS, MediaDescription, SessionDescription, find_sdp, parse_sdp
 from sipreplay.sip.syntax import SipSyntaxError
 
@@ -48,7 +49,7 @@ class MediaFact(NamedTuple):
 
 Facts = tuple[MediaFact, ...]
 KnownFacts = Mapping[int, Facts | None]
-"""What was read of messages already, by the identity of their Message."""
+"""What was read of messages already, by their index."""
 
 
 class SdpSight(NamedTuple):
@@ -114,6 +115,36 @@ def facts_of(captured: CapturedMessage) -> Facts | None:
     return None if found is None else media_facts(found)
 
 
+def facts_in(data: bytes) -> Facts | None:
+    """As `facts_of`, from a message's bytes."""
+    end = data.find(b"\r\n\r\nv=0\r\n")
+    if end >= 0 and data.find(_SDP_TYPE, 0, end + 2) >= 0:
+        length = data.find(b"\r\nContent-Length: ", 0, end)
+        if length >= 0 and data[length + 18 : data.find(b"\r", length + 18)] == b"%d" % (len(data) - end - 4):
+            return media_facts(data[end + 4 :])
+    try:
+        message = parse_message(data)
+    except SipSyntaxError:
+        return None
+    body = message.body
+    found = find_sdp(body, message.get("content-type")) if body else None
+    return None if found is None else media_facts(found)
+
+
+_SDP_TYPE = b"\r\nContent-Type: application/sdp\r\n"
+_short: dict[int, tuple[dict[int, Codec], dict[int, tuple[str, int]]]] = {}
+
+
+def short_codecs(codecs: dict[int, Codec]) -> dict[int, tuple[str, int]]:
+    """Payload type to (name, clock rate); one dict for all that are asked for with the same dict."""
+    known = _short.get(id(codecs))
+    if known is None or known[0] is not codecs:
+        if len(_short) >= 1024:
+            _short.clear()
+        known = _short[id(codecs)] = codecs, {kind: codec[:2] for kind, codec in codecs.items()}
+    return known[1]
+
+
 @lru_cache(maxsize=1024)
 def _parsed(body: bytes) -> SessionDescription | None:
     """Remembered, because every hop and every retransmission says the same again."""
@@ -170,7 +201,7 @@ def offers_answers(dialog: HopDialog, known: KnownFacts | None = None) -> list[S
             if offered is not None and offered == (not sent_by_caller(dialog, captured), cseq):
                 offered = None
             continue
-        media = known[id(message)] if id(message) in known else facts_of(captured)
+        media = known[captured.index] if captured.index in known else facts_of(captured)
         if media is None:
             continue
         from_caller = sent_by_caller(dialog, captured)

@@ -22,6 +22,7 @@ PADDING = 256
 """Zero bytes that follow the chunk: windows over the last packets' headers end in them."""
 MAX_PACKET = 1 << 20
 """A longer record than this is damage: libpcap's own limit for network links is 256 KiB."""
+NOWHERE = -(1 << 62)
 
 
 @dataclass(slots=True)
@@ -48,6 +49,9 @@ class Batch:
     """Index of the file among those that are read together: one for all, or one a packet."""
     group: int = 0
     """Files that follow each other at once, or overlap, are one group; the next begins after a pause."""
+    base: Int | int = NOWHERE
+    """Where `buffer` would begin in the file, so that bytes can be read there again: one for all, or one a packet.
+    NOWHERE if they cannot (a pipe, a compressed file)."""
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -59,6 +63,10 @@ class Batch:
     def captures(self, index: Int) -> Int | int:
         """The files of the packets at `index`."""
         return self.capture if isinstance(self.capture, int) else self.capture[index]
+
+    def places(self, index: Int) -> Int | int:
+        """What to add to an offset in the buffer to have the place in the file, for the packets at `index`."""
+        return self.base if isinstance(self.base, int) else self.base[index]
 
     def take(self, index: Any) -> Batch:
         """The packets at `index` (an array of places or a slice) as a batch with `number` filled in."""
@@ -72,6 +80,7 @@ class Batch:
             link=self.link if isinstance(self.link, int) else self.link[index],
             number=numbers[index],
             capture=self.capture if isinstance(self.capture, int) else self.capture[index],
+            base=self.base if isinstance(self.base, int) else self.base[index],
         )
 
 
@@ -91,6 +100,7 @@ def join(batches: Sequence[Batch]) -> Batch:
         link=_column([batch.link for batch in batches], batches),
         number=np.concatenate(numbers),
         capture=_column([batch.capture for batch in batches], batches),
+        base=_column([batch.base for batch in batches], batches),
     )
 
 

@@ -140,6 +140,10 @@ class OneByOne:
     version: list[int]
     ident: list[int]
 
+    def part(self, start: int, stop: int) -> OneByOne:
+        """Some of them."""
+        return OneByOne(*(getattr(self, name)[start:stop] for name in self.__slots__))
+
 
 @dataclass(slots=True)
 class Aside:

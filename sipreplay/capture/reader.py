@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sipreplay.capture import link as links
-from sipreplay.capture.batch import CHUNK, PADDING, Batch, Bytes, Pool
+from sipreplay.capture.batch import CHUNK, NOWHERE, PADDING, Batch, Bytes, Pool
 from sipreplay.capture.compressed import Unpacked, compression_of, unpacked
 from sipreplay.capture.order import TimeOrder
 from sipreplay.capture.pcap import HEADER_BYTES, PcapRecords, is_pcap, read_header
@@ -156,12 +156,12 @@ class CaptureReader:
             last = bool(records.damage) or filled < limit
             self.ended = last
             batch, keep = order.arrange(pool.buffer, batches, end, last)
-            yield from self._counted(batch)
+            yield from self._counted(batch, end)
             keep = min(keep, start)
             if end - keep == size:
                 # No room to read on: what was held back has to go.
                 batch, keep = order.arrange(pool.buffer, [], end, True)
-                yield from self._counted(batch)
+                yield from self._counted(batch, end)
                 keep = start
                 if end - keep == size:
                     records.damage = f"a record of more than {size >> 10} KiB"
@@ -237,9 +237,12 @@ class CaptureReader:
         buffer[end : end + PADDING] = 0
         return end
 
-    def _counted(self, batch: Batch | None) -> Iterator[Batch]:
+    def _counted(self, batch: Batch | None, end: int) -> Iterator[Batch]:
+        """`end`: where in the buffer what was read of the file so far ends."""
         if batch is None:
             return
+        plain = type(self._file) is Unpacked and self.can_be_read_again
+        batch.base = self.bytes_read - end if plain else NOWHERE
         batch.first = self.packets + 1
         self.packets += len(batch)
         first, last = int(batch.time_ns[0]), int(batch.time_ns[-1])

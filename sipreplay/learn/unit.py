@@ -122,7 +122,7 @@ def make_units(analysis: Analysis, chosen: list[HopDialog]) -> tuple[list[Unit],
 
 def _unit(dialogs: list[HopDialog], end: float) -> tuple[Unit | None, str]:
     """The unit of these dialogs, or why there is none."""
-    seen: set[int] = set()
+    seen: set[CapturedMessage] = set()
     messages: list[tuple[CapturedMessage, bool]] = []
     repeats: list[CapturedMessage] = []
     first = dialogs[0]
@@ -130,9 +130,9 @@ def _unit(dialogs: list[HopDialog], end: float) -> tuple[Unit | None, str]:
         # The caller of a later dialog of the same Call-ID may be the callee of the first.
         turned = dialog.caller != first.caller
         for captured in dialog.messages:
-            if id(captured) in seen or captured.copy:
+            if captured in seen or captured.copy:
                 continue
-            seen.add(id(captured))
+            seen.add(captured)
             if not captured.message.is_request and not 100 <= captured.message.status <= 699:
                 continue
             if captured.retransmission:

@@ -6,7 +6,7 @@ Retransmissions and copies fold into the message they repeat. The terminal and t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sipreplay.analysis.graph import Actors
 from sipreplay.analysis.ladder import ladder_of
@@ -124,7 +124,7 @@ def messages_ladder(title: str, messages: Sequence[CapturedMessage], streams: Se
     marked = []
     for message in messages:
         key = (message.source, message.destination, message.data)
-        marked.append(replace(message, retransmission=key in seen))
+        marked.append(message.marked(key in seen))
         seen.add(key)
     opening = marked[0]
     dialog = HopDialog(

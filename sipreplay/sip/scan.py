@@ -48,6 +48,32 @@ _ANY_ORDER = re.compile(
     _START + b"(?=%s)(?=%s%s)%s%s" % (_TOP_VIA, _up_to(b"call-id", b"i"), _ONE_CALL_ID, _up_to(b"cseq"), _ONE_CSEQ)
 ).match
 
+_TAG = rb"([A-Za-z0-9\-.!%*_+`'~]++)"
+
+
+def _lines_but(letters: bytes, *names: bytes) -> bytes:
+    """As `_up_to`, told the letters that those names begin with: most lines are passed at their first letter."""
+    named = rb"(?!(?i:" + b"|".join(names) + rb")[ \t]*+:)"
+    return rb"(?:[^\r\n" + letters + rb"][^\n]*+\n|" + named + rb"[^\r\n][^\n]*+\n)*+"
+
+
+with_tags = re.compile(
+    rb"(?:SIP/2\.0 (\d{3})(?: [^\r\n]*+)?\r\n|([A-Z]++) [^\r\n ]++ SIP/2\.0\r\n)"
+    + _lines_but(b"Vv", b"via", b"v")
+    + rb"Via: SIP/2\.0/[^,;\r\n]*+(?:;(?!branch=)[^;,\r\n]*+)*+;branch=([^;,\r\n ]++)[^\n]*+\n"
+    + _lines_but(b"FfTtCcIi", b"from", b"f", b"to", b"t", b"call-id", b"i", b"cseq")
+    + rb"From: [^>\r\n]*+>;tag=%s\r\n(?![ \t])" % _TAG
+    + _lines_but(b"TtCcIi", b"to", b"t", b"call-id", b"i", b"cseq")
+    + rb"To: [^>\r\n]*+>(?:;tag=%s)?+\r\n(?![ \t])" % _TAG
+    + _lines_but(b"CcIi", b"call-id", b"i", b"cseq")
+    + _ONE_CALL_ID
+    + _lines_but(b"Cc", b"cseq")
+    + _ONE_CSEQ
+).match
+"""Code, method, branch, From-tag, To-tag, Call-ID, CSeq number and method of a message that writes them as nearly all
+do: Via, From, To, Call-ID, CSeq in this order, tags last in their lines. No match says nothing: ask `scan` and
+`Message`."""
+
 _CALL_ID = re.compile(rb"(?i)\n(?:call-id|i)[ \t]*:")
 _CSEQ = re.compile(rb"(?i)\ncseq[ \t]*:")
 _VIA = re.compile(rb"(?i)\n(?:via|v)[ \t]*:")

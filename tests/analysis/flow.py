@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sipreplay.analysis.calls import build_calls
 from sipreplay.analysis.dialogs import build_dialogs
 from sipreplay.analysis.messages import SipCollector
@@ -26,6 +28,7 @@ class Flow:
         self.call_id = call_id
         self.time = 1000.0
         self.packet = 0
+        self.capture = 0
 
     def say(
         self,
@@ -60,11 +63,13 @@ class Flow:
             lines.append("Content-Type: application/sdp")
         lines += [f"Content-Length: {len(body)}", "", body]
         data = "\r\n".join(lines).encode()
-        taken = self.collector.datagram(0, self.packet, self.time, source, destination, transport, data, ip_id)
+        taken = self.collector.datagram(
+            self.capture, self.packet, self.time, source, destination, transport, data, ip_id
+        )
         assert taken
 
     @property
-    def messages(self) -> list[CapturedMessage]:
+    def messages(self) -> Sequence[CapturedMessage]:
         """What was collected so far."""
         return self.collector.messages
 

@@ -98,8 +98,8 @@ def test_any_edit_of_a_conversation_ends_in_a_document(edits: list[tuple[int, in
         offers_answers(dialog)
     for each in analysis.calls:
         ladder_of(analysis, each)
-    held = {id(m) for d in analysis.dialogs for m in d.messages}
-    assert held == {id(m) for m in analysis.messages if m.message.call_id}
+    held = {m for d in analysis.dialogs for m in d.messages}
+    assert held == {m for m in analysis.messages if m.message.call_id}
 
 
 def test_floods_of_one_call_id_are_dialogs_like_any_other() -> None:
