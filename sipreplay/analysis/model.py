@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from sipreplay.capture.layers import TlsSession
 from sipreplay.rtp.rtcp import StatisticsSummary, VoipMetrics
 from sipreplay.rtp.windows import Records
 from sipreplay.sip.message import Message
@@ -363,6 +364,8 @@ class Analysis:
     dialogs: list[HopDialog]
     calls: list[Call]
     streams: list[Stream]
+    tls: list[TlsSession] = field(default_factory=list)
+    """TLS connections; those that could not be read are blind spots."""
 
     def dialog(self, ident: int) -> HopDialog:
         """The hop-dialog of that id (ids count from 1 in order of first message)."""

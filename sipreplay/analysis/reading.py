@@ -24,7 +24,8 @@ from sipreplay.analysis.streams import MAX_STREAMS, StreamBook
 from sipreplay.capture.columns import Pairs
 from sipreplay.capture.merge import CaptureSet, open_captures
 from sipreplay.capture.reader import CaptureReader
-from sipreplay.capture.sieve import DatagramRun, Origin, Sieve, host_text
+from sipreplay.capture.sieve import DatagramRun, Origin, Sieve, TlsSession, host_text
+from sipreplay.capture.tls_keys import KEY_LOG, KeyLog, read_key_log
 
 _MAX_PAIRS = 1 << 16
 
@@ -34,36 +35,47 @@ def analyse(
     *,
     progress: Callable[[int, int], None] | None = None,
     correlate: Sequence[str] = (),
+    keylog: Path | str | None = None,
 ) -> Analysis:
     """All that is in these captures. `progress` is told bytes read and bytes in all, about every 4 MB; `correlate`
-    names further headers that tie dialogs to calls (see `calls.build_calls`).
+    names further headers that tie dialogs to calls (see `calls.build_calls`); `keylog` is a file of TLS secrets
+    (SSLKEYLOGFILE), those that captures hold themselves are used anyway.
 
     Files are merged by time, in whatever order they are given; folders stand for the captures in them.
     Raises CaptureError if no file can be used at all; one that cannot, and damage, are in the problems of its
     CaptureFile.
+    Raises CaptureError for a key log that cannot be read or holds no secrets.
     Raises UsageError for a `correlate` that names no header or has an expression that could run for long.
     """
     parse_all(correlate)  # before hours of reading
-    return without_collection(lambda: _analyse(open_captures(paths), progress, correlate))
+    keys = read_key_log(keylog) if keylog is not None else KeyLog()
+    return without_collection(lambda: _analyse(open_captures(paths), progress, correlate, keys))
 
 
-def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, correlate: Sequence[str]) -> Analysis:
+def _analyse(
+    captures: CaptureSet, progress: Callable[[int, int], None] | None, correlate: Sequence[str], keys: KeyLog
+) -> Analysis:
     book = StreamBook()
     taker = _Taker(book.announced, captures)
     collector = taker.collector
     sieve: Sieve | None = None
     group = -1
+    tls: list[TlsSession] = []
+    secrets = _Embedded(captures, keys)
     for batch in captures.batches(progress):
+        secrets.collect()
         if sieve is None or batch.group != group:
             if sieve is not None:
                 sieve.finish(taker)
-            group, sieve = batch.group, Sieve(captures.note, Pairs(), taker.aside)
+                tls += sieve.tls
+            group, sieve = batch.group, Sieve(captures.note, Pairs(), taker.aside, keys)
             taker.open_group(group)
         book.follow(batch, sieve.pairs, captures.open)
         for rtp in sieve.sift(batch, taker):
             book.add(rtp)
     if sieve is not None:
         sieve.finish(taker)
+        tls += sieve.tls
     found = book.finish()
     messages, malformed = collector.finish()
     if collector.dropped and captures.readers:
@@ -77,7 +89,25 @@ def _analyse(captures: CaptureSet, progress: Callable[[int, int], None] | None, 
     media = MediaMap(dialogs, taker.facts)
     streams = join(found, media, taker.rtcp)
     _note_streams(captures.readers, book)
-    return Analysis([_file(reader) for reader in captures.readers], messages, malformed, dialogs, calls, streams)
+    return Analysis([_file(reader) for reader in captures.readers], messages, malformed, dialogs, calls, streams, tls)
+
+
+class _Embedded:
+    """Takes TLS secrets out of captures that hold some, as they are read."""
+
+    def __init__(self, captures: CaptureSet, keys: KeyLog) -> None:
+        self._readers = captures.readers
+        self._keys = keys
+        self._taken = [0] * len(captures.readers)
+
+    def collect(self) -> None:
+        """Take what was not taken yet."""
+        for index, reader in enumerate(self._readers):
+            secrets = reader.secrets
+            for kind, text in secrets[self._taken[index] :]:
+                if kind == KEY_LOG:
+                    self._keys.add(text)
+            self._taken[index] = len(secrets)
 
 
 class _Taker:

@@ -50,6 +50,15 @@ class Channel:
         broken = self._framer.clear() if missing else b""
         return self._sip(payload, broken)
 
+    @property
+    def held(self) -> int:
+        """Bytes that are kept for later."""
+        return self._framer.held
+
+    def drop(self) -> None:
+        """Forget those bytes."""
+        self._framer.clear()
+
     def finish(self) -> bytes:
         """At the end of the connection: the beginning of a message that is not whole, or b""."""
         rest = self._framer.clear()

@@ -19,8 +19,10 @@ from sipreplay.capture.batch import Batch
 from sipreplay.capture.columns import TCP, UDP, Aside, OneByOne, Pairs, RtpColumns, decode
 from sipreplay.capture.layers import MessageTaker, Noting, StreamLayers
 from sipreplay.capture.layers import Origin as Origin
+from sipreplay.capture.layers import TlsSession as TlsSession
 from sipreplay.capture.slow import IpPacket, SlowPath
 from sipreplay.capture.tcp import Direction, TcpDirections
+from sipreplay.capture.tls_keys import KeyLog
 
 _TCP_HEADER = struct.Struct("!HHIIBB")
 _RTP_HEADER = struct.Struct("!BBHII")
@@ -101,13 +103,16 @@ class Sieve:
         note: Noting,
         pairs: Pairs | None = None,
         aside: Callable[[Origin, bytes], None] | None = None,
+        keys: KeyLog | None = None,
     ) -> None:
-        """`aside` is given RTCP, and what else goes from or to a watched port, after the signalling of its batch."""
+        """`aside` is given RTCP, and what else goes from or to a watched port, after the signalling of its batch;
+        `keys` are the TLS secrets that are known, to which more may come while packets are sifted.
+        """
         self.pairs = pairs or Pairs()
         self._note = note
         self._slow = SlowPath()
         self._tcp = TcpDirections()
-        self._layers = StreamLayers(note)
+        self._layers = StreamLayers(note, keys)
         self._last = _Sight(0, 0, 0, 0)
         self._extra: list[tuple[_Sight, IpPacket, bytes]] = []
         self._aside = aside
@@ -250,8 +255,15 @@ class Sieve:
     ) -> None:
         self._last = sight
         pieces = self._tcp.segment(direction, sequence, flags, payload, cut)
-        if pieces and not self._layers.take(direction, self._origin(direction), pieces, taker):
-            self._tcp.unwanted(direction)
+        if pieces:
+            wanted = self._layers.take(direction, self._origin(direction), pieces, taker)
+            if not wanted:
+                self._tcp.unwanted(direction, for_good=wanted is None)
+
+    @property
+    def tls(self) -> list[TlsSession]:
+        """TLS connections, once all was sifted; what could not be read of them is a blind spot."""
+        return self._layers.tls
 
     def _origin(self, direction: Direction) -> Origin:
         """Of what the last segment made whole."""

@@ -30,6 +30,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="HEADER[=REGEX]",
     help="Dialogs with the same value (or first group) of this header are one call.",
 )
+@click.option(
+    "--keylog",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TLS secrets (SSLKEYLOGFILE) to decrypt with; those inside pcapng files are used anyway.",
+)
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
 def command(
     captures: tuple[Path, ...],
@@ -43,6 +49,7 @@ def command(
     export_file: Path | None,
     force: bool,
     correlate: tuple[str, ...],
+    keylog: Path | None,
     ascii_only: bool,
 ) -> None:
     """List what captures hold; with --call also the ladder. --call and --filter apply to everything that is written."""
@@ -67,7 +74,7 @@ def command(
     if export_file is not None and Path("-") in captures:
         raise UsageError("--export: standard input cannot be read twice; save the capture to a file, and name that")
     with reading("reading") as progress:
-        analysis = analyse(list(captures), progress=progress, correlate=correlate)
+        analysis = analyse(list(captures), progress=progress, correlate=correlate, keylog=keylog)
     check_outputs(outputs, [capture.path for capture in analysis.captures])
     found = findings(analysis)
     chosen = choose_calls(analysis, calls, expression, found)

@@ -26,6 +26,12 @@ from sipreplay.cli.types import Duration
     metavar="HEADER[=REGEX]",
     help="Dialogs with the same value (or first group) of this header are one call.",
 )
+@click.option(
+    "--keylog",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TLS secrets (SSLKEYLOGFILE) to decrypt with; those inside pcapng files are used anyway.",
+)
 @click.option("--sut", default="", metavar="HOST[:PORT]", help="The system under test in the capture.")
 def command(
     captures: tuple[Path, ...],
@@ -38,6 +44,7 @@ def command(
     max_pause: float | None,
     media: bool,
     correlate: tuple[str, ...],
+    keylog: Path | None,
     sut: str,
 ) -> None:
     """Analyse captures and write a bundle: SIPp scenarios, injection files, media, a report, and sipp.sh."""
@@ -55,6 +62,7 @@ def command(
         time_scale=time_scale,
         max_pause_s=max_pause,
         force=force,
+        keylog=keylog,
         sut=sut,
         media=media,
         correlate=correlate,

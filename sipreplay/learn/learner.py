@@ -78,7 +78,7 @@ def learn(
     options.check()
     refuse_full_folder(output, options.force)
     captures = [Path(path) for path in paths]
-    analysis = analyse(captures, progress=progress, correlate=options.correlate)
+    analysis = analyse(captures, progress=progress, correlate=options.correlate, keylog=options.keylog)
     chosen = _chosen(analysis, options)
     units, left_out = make_units(analysis, chosen)
     streams = StreamTable(analysis)

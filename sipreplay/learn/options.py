@@ -33,6 +33,8 @@ class LearnOptions:
     """Whether captured RTP goes into the bundle."""
     correlate: tuple[str, ...] = ()
     """Headers that tie dialogs to calls, as `HEADER` or `HEADER=REGEX`."""
+    keylog: Path | None = None
+    """File of TLS secrets (SSLKEYLOGFILE)."""
 
     def check(self) -> None:
         """Raise UsageError for what cannot be done."""

@@ -45,9 +45,9 @@ class StreamFramer:
         return bytes(self._buffer)
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing is unfinished."""
-        return not self._buffer
+    def held(self) -> int:
+        """How many bytes that are."""
+        return len(self._buffer)
 
     def clear(self) -> bytes:
         """Drop what is unfinished, e.g. because the bytes after it are lost; returns the beginning of it."""

@@ -46,7 +46,7 @@ def test_a_body_without_content_length_ends_at_the_next_start_line_or_with_what_
     bare = b"INVITE sip:x SIP/2.0\r\nCall-ID: 1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n"
     framer = StreamFramer()
     assert framer.feed(bare + message(2) + bare) == [bare, message(2), bare]
-    assert framer.empty
+    assert framer.held == 0
 
 
 def test_a_length_past_the_limit_is_none() -> None:
