@@ -16,6 +16,7 @@ from sipreplay.capture.tcp import MAX_DIRECTIONS, Direction, Piece
 from sipreplay.capture.tls import NO_LOG, NOT_IN_LOG, Secrets, TlsConnection
 from sipreplay.capture.tls_keys import KeyLog
 from sipreplay.capture.tls_records import looks_like_tls
+from sipreplay.capture.websocket import WebSession
 from sipreplay.sip.uri import join_host_port
 
 MAX_HELD = 64 << 20
@@ -95,10 +96,10 @@ class _Side:
 
     __slots__ = ("channel", "held", "number", "used")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, web: WebSession) -> None:
         self.number = number
         """0 or 1."""
-        self.channel = Channel()
+        self.channel = Channel(web)
         self.used = False
         self.held = 0
         """Bytes that are kept for later."""
@@ -111,7 +112,8 @@ class _Connection:
 
     def __init__(self, ways: tuple[Direction, Direction], origin: Origin) -> None:
         self.ways = ways
-        self.sides = {way: _Side(number) for number, way in enumerate(ways)}
+        web = WebSession()
+        self.sides = {way: _Side(number, web) for number, way in enumerate(ways)}
         self.tls: TlsConnection | None = None
         self.origin = origin
         """Of its first bytes, or of those that began TLS; as if the first direction had sent them."""
@@ -187,7 +189,7 @@ class StreamLayers:
         if connection.tls is not None:
             return self._tls_piece(connection, connection.tls, side, origin, piece, taker)
         found = side.channel.feed(piece.payload, piece.missing, piece.begins)
-        self._hand_on(origin, piece.missing, found, "TCP", taker)
+        self._hand_on(origin, piece.missing, found, False, taker)
         self._hold(side, side.channel.held)
         if side.held and self._held > MAX_HELD:
             self._give_up(side)
@@ -212,7 +214,7 @@ class StreamLayers:
             where = origin if other is side else _reversed(origin)
             if found.broken:
                 self._broken(where, found.broken, "is lost with the missing bytes", taker)
-            self._hand_on(where, 0, found, "TLS", taker)
+            self._hand_on(where, 0, found, True, taker)
             useful = found.useful if other is side else useful
         if tls.why:
             self._hold(side, 0)
@@ -233,9 +235,12 @@ class StreamLayers:
         side.channel.drop()
         self._hold(side, 0)
 
-    def _hand_on(self, origin: Origin, missing: int, found: Found, transport: str, taker: MessageTaker) -> None:
+    def _hand_on(self, origin: Origin, missing: int, found: Found, secure: bool, taker: MessageTaker) -> None:
         if missing and found.useful:
             self._lost(origin, missing, found.broken, taker)
+        if found.problem:
+            self._note(origin.packet, f"{found.problem}: {_way(origin)}", origin.capture)
+        transport = ("WSS" if secure else "WS") if found.web else "TLS" if secure else "TCP"
         for data in found.messages:
             taker.message(origin, data, transport)
 

@@ -49,6 +49,11 @@ class StreamFramer:
         """How many bytes that are."""
         return len(self._buffer)
 
+    @property
+    def started(self) -> bool:
+        """Whether they begin with a start line."""
+        return self._started
+
     def clear(self) -> bytes:
         """Drop what is unfinished, e.g. because the bytes after it are lost; returns the beginning of it."""
         head = bytes(self._buffer[:MAX_STREAM_HEAD])
