@@ -100,6 +100,11 @@ class FoundStream:
         self.codec = ""
 
     @property
+    def payload_type(self) -> int | None:
+        """That of speech or pictures, as it began."""
+        return self.candidate.first_type if self.candidate.first_type >= 0 else None
+
+    @property
     def dtmf(self) -> str:
         """RFC 4733 digits in order of their timestamps' first appearance."""
         events = self.candidate.events or {}

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sipreplay.analysis.model import Analysis, Call, CapturedMessage, CaptureFile, Evidence, HopDialog, Stream
+from sipreplay.analysis.model import Analysis, Call, CapturedMessage, CaptureFile, Evidence, HopDialog
+from sipreplay.analysis.stream_json import stream_json
 
 SCHEMA = "sipreplay/inspect/1"
 
@@ -103,29 +104,6 @@ def _evidence(item: Evidence) -> dict[str, Any]:
     }
 
 
-def _stream(stream: Stream) -> dict[str, Any]:
-    return {
-        "source": str(stream.source),
-        "destination": str(stream.destination),
-        "ssrc": stream.ssrc,
-        "payload_types": list(stream.payload_types),
-        "codec": _printable(stream.codec),
-        "packets": stream.packets,
-        "lost": stream.lost,
-        "duplicates": stream.duplicates,
-        "reordered": stream.reordered,
-        "mean_delta_ms": _milliseconds(stream.mean_delta_ms),
-        "max_delta_ms": _milliseconds(stream.max_delta_ms),
-        "mean_jitter_ms": _milliseconds(stream.mean_jitter_ms),
-        "max_jitter_ms": _milliseconds(stream.max_jitter_ms),
-        "mos": None if stream.mos is None else round(stream.mos, 2),
-        "dtmf": stream.dtmf,
-        "first": stream.first,
-        "last": stream.last,
-        "dialog": stream.dialog,
-    }
-
-
 def inspect_json(analysis: Analysis) -> dict[str, Any]:
     """The whole document, of values that `json.dumps` takes."""
     return {
@@ -134,5 +112,5 @@ def inspect_json(analysis: Analysis) -> dict[str, Any]:
         "sip": sip_counts(analysis.messages, analysis.malformed),
         "dialogs": [_dialog(dialog) for dialog in analysis.dialogs],
         "calls": [_call(call) for call in analysis.calls],
-        "streams": [_stream(stream) for stream in analysis.streams],
+        "streams": [stream_json(stream) for stream in analysis.streams],
     }

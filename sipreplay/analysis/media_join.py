@@ -11,19 +11,56 @@ from sipreplay.analysis.found_stream import FoundStream
 from sipreplay.analysis.model import Address, Stream
 from sipreplay.analysis.rtcp_book import RtcpBook, whole_round_trip_ms
 from sipreplay.analysis.scores import score
-from sipreplay.analysis.sdp_media import MediaMap
+from sipreplay.analysis.sdp_media import MediaMap, MediaMatch
 from sipreplay.analysis.stream_facts import DRIFT_FROM_S, bandwidth_kbps
+from sipreplay.rtp.payload_types import COMFORT_NOISE
+
+_LOOKED_AT = 64
 
 
-def join(found: Sequence[FoundStream], media: MediaMap, rtcp: RtcpBook) -> list[Stream]:
-    """The streams, in the order in which they were found."""
+def join(found: Sequence[FoundStream], faxes: Sequence[Stream], media: MediaMap, rtcp: RtcpBook) -> list[Stream]:
+    """The streams, in order of their first packets."""
     streams = [_stream(item, media) for item in found]
     rtcp.attach(streams)
     reverses = reverse_streams(streams)
+    ways = {(stream.source, stream.destination) for stream in streams}
+    targets: dict[Address, list[Stream]] = {}
+    for stream in streams:
+        targets.setdefault(stream.source, []).append(stream)
     for stream, item in zip(streams, found, strict=True):
-        stream.round_trip_ms = whole_round_trip_ms(stream, reverses.get(id(stream)))
+        reverse = reverses.get(id(stream))
+        stream.round_trip_ms = whole_round_trip_ms(stream, reverse)
+        if (stream.destination, stream.source) in ways:
+            stream.symmetric = True
+        elif any(_overlap(stream, other) > 0 for other in targets.get(stream.destination, ())[:_LOOKED_AT]):
+            stream.symmetric = False  # the other side sends, to elsewhere
         score(stream, item.worst)
-    return streams
+    for fax in faxes:
+        _tie(fax, media.find(fax.source, fax.destination, fax.first))
+    return sorted([*streams, *faxes], key=lambda stream: stream.first) if faxes else streams
+
+
+def _tie(stream: Stream, match: MediaMatch | None) -> None:
+    """Note what SDP says of a stream."""
+    if match is None:
+        return
+    stream.dialog, stream.media, stream.from_caller = match.dialog, match.kind, match.from_caller
+    stream.tied_by = match.by
+    sender, receiver = match.sender, match.receiver
+    if sender is not None:
+        stream.offered = sender.address
+        stream.sender_direction = sender.direction
+        hosts = {address.host for address in match.sender_addresses}
+        stream.nat = match.by == "destination" and stream.source.host not in hosts
+    if receiver is not None:
+        stream.receiver_direction = receiver.direction
+        stream.sdp_ptime_ms = receiver.ptime
+    stream.security = next((end.security for end in (sender, receiver) if end is not None and end.security), "")
+    if stream.security and stream.kind == "rtp":
+        stream.kind = "srtp"
+    stream.unannounced_types = tuple(
+        kind for kind in stream.payload_types if kind not in match.codecs and kind not in COMFORT_NOISE
+    )
 
 
 def reverse_streams(streams: Sequence[Stream]) -> dict[int, Stream]:
@@ -48,11 +85,11 @@ def _overlap(one: Stream, other: Stream) -> float:
 
 def _stream(found: FoundStream, media: MediaMap) -> Stream:
     quality, facts, candidate = found.quality, found.facts, found.candidate
-    match = media.find(candidate.source, candidate.destination, found.first)
+    match = media.find(candidate.source, candidate.destination, found.first, found.payload_type)
     kind = match.kind if match else ""
     speech = kind in ("", "audio")
     ip_version = 6 if ":" in candidate.source.host else 4
-    return Stream(
+    stream = Stream(
         source=candidate.source,
         destination=candidate.destination,
         ssrc=candidate.ssrc,
@@ -70,9 +107,6 @@ def _stream(found: FoundStream, media: MediaMap) -> Stream:
         dtmf=found.dtmf,
         first=found.first,
         last=found.last,
-        dialog=match.dialog if match else None,
-        media=kind,
-        from_caller=match.from_caller if match else None,
         clock_rate=found.clock_rate,
         ptime_ms=facts.ptime_ms if speech else None,
         bandwidth_kbps=bandwidth_kbps(facts, quality.packets, ip_version, found.last - found.first),
@@ -87,3 +121,7 @@ def _stream(found: FoundStream, media: MediaMap) -> Stream:
         segments=found.segments,
         digits=found.digits(),
     )
+    _tie(stream, match)
+    if stream.security:
+        stream.silence = None  # what was looked at was encrypted
+    return stream

@@ -277,6 +277,31 @@ class Stream:
     """SDP media type (audio, video, ...) when a dialog announced it."""
     from_caller: bool | None = None
     """Whether the dialog's caller sends it."""
+    kind: str = "rtp"
+    """"rtp", "srtp" or "t38" (UDPTL: no SSRC, no payload types, no jitter)."""
+    tied_by: str = ""
+    """How SDP knows it: "destination" (an announced address), "source" (only its sender's address was announced)."""
+    offered: Address | None = None
+    """Where its sender announced to receive, and so is expected to send from (RFC 4961)."""
+    nat: bool = False
+    """Whether it comes from another host than its sender announced."""
+    symmetric: bool | None = None
+    """Whether the other direction goes to the address that it comes from; None where there is no other direction."""
+    security: str = ""
+    """"" (none known), "sdes", "dtls", or "unknown": a secure profile without a key exchange in SDP."""
+    unannounced_types: tuple[int, ...] = ()
+    """Payload types that neither side's SDP names."""
+    sdp_ptime_ms: int | None = None
+    """What the receiver's SDP asks for."""
+    sender_direction: str = ""
+    """sendrecv, sendonly, ... as the sender's SDP said when it began; "" unknown."""
+    receiver_direction: str = ""
+    redundancy: int = 0
+    """T.38: the most earlier packets that one repeats."""
+    recovered: int = 0
+    """T.38: lost packets that a later one repeats."""
+    fec: bool = False
+    """T.38: parity instead of repetition."""
     clock_rate: int = 0
     """Of `codec`, in Hz; 0 unknown."""
     ptime_ms: float | None = None

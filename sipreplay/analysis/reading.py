@@ -10,10 +10,14 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sipreplay.analysis.announced import Announcements, Place
 from sipreplay.analysis.calls import build_calls
 from sipreplay.analysis.correlate import parse_all
 from sipreplay.analysis.dialogs import build_dialogs
+from sipreplay.analysis.fax import FaxBook
 from sipreplay.analysis.garbage import without_collection
 from sipreplay.analysis.media_join import join
 from sipreplay.analysis.messages import MAX_CALL_IDS, MAX_MESSAGES, SipCollector
@@ -26,6 +30,7 @@ from sipreplay.capture.merge import CaptureSet, open_captures
 from sipreplay.capture.reader import CaptureReader
 from sipreplay.capture.sieve import DatagramRun, Origin, Sieve, TlsSession, host_text
 from sipreplay.capture.tls_keys import KEY_LOG, KeyLog, read_key_log
+from sipreplay.rtp.packet import is_rtcp
 
 _MAX_PAIRS = 1 << 16
 
@@ -69,6 +74,7 @@ def _analyse(
                 sieve.finish(taker)
                 tls += sieve.tls
             group, sieve = batch.group, Sieve(captures.note, Pairs(), taker.aside, keys)
+            sieve.watched = taker.watched
             taker.open_group(group)
         book.follow(batch, sieve.pairs, captures.open)
         for rtp in sieve.sift(batch, taker):
@@ -87,7 +93,7 @@ def _analyse(
     dialogs = build_dialogs(messages)
     calls = build_calls(dialogs, correlate)
     media = MediaMap(dialogs, taker.facts)
-    streams = join(found, media, taker.rtcp)
+    streams = join(found, taker.faxes.streams(), media, taker.rtcp)
     _note_streams(captures.readers, book)
     return Analysis([_file(reader) for reader in captures.readers], messages, malformed, dialogs, calls, streams, tls)
 
@@ -121,6 +127,9 @@ class _Taker:
         self.rtcp = RtcpBook()
         self._pairs: dict[bytes, int] = {}
         """Number of a pair of addresses by its bytes in IP and UDP headers."""
+        self.faxes = FaxBook()
+        self.watched: NDArray[np.bool_] = np.zeros(65536, bool)
+        """Ports that SDP announced for fax."""
         self.facts: dict[int, Facts | None] = {}
         """What SDP says, by the index of the message: it is read once, and asked for again when all is known."""
 
@@ -176,7 +185,17 @@ class _Taker:
         """A datagram of RTCP, or from or to a watched port."""
         _, time, source, source_port, destination, destination_port = origin[:6]
         sender, receiver = _address(source, source_port), _address(destination, destination_port)
-        self.rtcp.add(sender, receiver, time, payload)
+        if is_rtcp(payload) and sender not in self.faxes.announced and receiver not in self.faxes.announced:
+            self.rtcp.add(sender, receiver, time, payload)
+        else:
+            self.faxes.add(sender, receiver, time, payload)
+
+    def _watch(self, facts: Facts) -> None:
+        """Have what goes from or to a fax's port put aside."""
+        for media in facts:
+            if media.address is not None and media.proto.upper() == "UDPTL":
+                self.faxes.announced.add(media.address)
+                self.watched[media.address.port] = True
 
     def broken(self, origin: Origin) -> None:
         self.collector.malformed += 1
@@ -188,15 +207,25 @@ class _Taker:
             return False
         self.facts[index] = facts
         if facts:
+            self._watch(facts)
             announce(self._announced, (self._group, place), call_id, facts)
         return True
 
 
 def announce(announced: Announcements, place: Place, call_id: bytes, facts: Facts) -> None:
-    """Tell `announced` of the media addresses in a message's SDP."""
+    """Tell `announced` of the media addresses in a message's SDP; sections that share one name its codecs together."""
+    together: dict[Address, dict[int, tuple[str, int]]] = {}
+    shared = next((media.address for media in facts if media.bundled and media.address), None)
     for media in facts:
-        if media.address is not None and "RTP/" in media.proto.upper():
-            announced.announce(place, *media.address, short_codecs(media.codecs), call_id)
+        if media.address is None or "RTP/" not in media.proto.upper():
+            continue
+        codecs = short_codecs(media.codecs)
+        where = (media.address, *media.candidates)
+        for address in (shared, *where) if media.bundled and shared is not None else where:
+            known = together.get(address)
+            together[address] = codecs if known is None or known is codecs else {**known, **codecs}
+    for address, codecs in together.items():
+        announced.announce(place, *address, codecs, call_id)
 
 
 @lru_cache(maxsize=16384)

@@ -26,6 +26,8 @@ LINGER_S = 32.0
 EARLY_S = 32.0
 """A stream may begin this long before the SDP that announces its destination was seen (early media, clock skew)."""
 
+MAX_CANDIDATES = 32
+MAX_CRYPTO = 16
 _NEAR = 64
 """How many dialogs that used an address before are looked at: all calls of a generator may name the same one."""
 
@@ -45,6 +47,25 @@ class MediaFact(NamedTuple):
     proto: str
     direction: str
     codecs: dict[int, Codec]
+    candidates: tuple[Address, ...] = ()
+    """Where ICE may let it be sent instead (RFC 8839, component 1)."""
+    ptime: int | None = None
+    """In ms, as its sender wants to receive."""
+    crypto: tuple[str, ...] = ()
+    """Values of a=crypto (RFC 4568)."""
+    fingerprint: bool = False
+    """Whether DTLS is announced (RFC 8122)."""
+    bundled: bool = False
+    """Whether it may share the first bundled section's address (RFC 9143)."""
+
+    @property
+    def security(self) -> str:
+        """How its media is protected: "" (not), "sdes", "dtls", or "unknown": a secure profile without either."""
+        if self.crypto:
+            return "sdes"
+        if self.fingerprint:
+            return "dtls"
+        return "unknown" if "SAVP" in self.proto.upper() else ""
 
 
 Facts = tuple[MediaFact, ...]
@@ -85,6 +106,15 @@ class MediaEndpoint(NamedTuple):
     """As its owner announced it: sendrecv, sendonly, recvonly or inactive."""
     codecs: dict[int, Codec]
     """Payload type to (name, clock rate, channels)."""
+    line: int = 0
+    """Place of its m= line, which an answer keeps (RFC 3264 section 6)."""
+    candidate: bool = False
+    """Whether the address is an ICE candidate besides the m= line's own."""
+    ptime: int | None = None
+    crypto: tuple[str, ...] = ()
+    security: str = ""
+    packet: tuple[int, int] = (0, 0)
+    """Capture and packet of its SDP."""
 
 
 class MediaMatch(NamedTuple):
@@ -95,6 +125,14 @@ class MediaMatch(NamedTuple):
     kind: str
     codecs: dict[int, Codec]
     """Of both sides, the receiver's first: a sender uses the receiver's numbers (RFC 3264 5.1), not all do."""
+    by: str
+    """"destination" where the receiver's SDP names it, "source" where only the sender's own address is known."""
+    receiver: MediaEndpoint | None
+    """What the receiving side announced of this m= line, last before the stream or first after."""
+    sender: MediaEndpoint | None
+    """What the sending side announced of it."""
+    sender_addresses: frozenset[Address]
+    """All that the sending side announced for it, candidates too."""
 
 
 def _sdp_bytes(captured: CapturedMessage) -> bytes | None:
@@ -158,10 +196,15 @@ def _parsed(body: bytes) -> SessionDescription | None:
 def media_facts(body: bytes) -> Facts | None:
     """What the sections of an SDP body say, or None when it cannot be read."""
     description = _parsed(body)
-    return None if description is None else tuple(_fact(media) for media in description.media)
+    if description is None:
+        return None
+    fingerprint = any(attribute.name == "fingerprint" for attribute in description.attributes)
+    groups = [attribute.value or "" for attribute in description.attributes if attribute.name == "group"]
+    bundled = {mid for group in groups for mid in group.split()[1:] if group.startswith("BUNDLE")}
+    return tuple(_fact(media, fingerprint, bundled) for media in description.media)
 
 
-def _fact(media: MediaDescription) -> MediaFact:
+def _fact(media: MediaDescription, fingerprint: bool, bundled: set[str]) -> MediaFact:
     host = media.connection.host if media.connection else ""
     address = _address(host, media.port)
     rtcp: Address | None = None
@@ -171,8 +214,32 @@ def _fact(media: MediaDescription) -> MediaFact:
         rtcp = address
     codecs = tuple((p, c) for p in media.payload_types if (c := media.codec(p)) is not None)
     return MediaFact(
-        media.kind, address, rtcp, min(media.port_count, 16), media.proto, media.direction, _codec_map(codecs)
+        media.kind,
+        address,
+        rtcp,
+        min(media.port_count, 16),
+        media.proto,
+        media.direction,
+        _codec_map(codecs),
+        _candidates(media, address) if media.has_ice else (),
+        media.ptime,
+        tuple(media.crypto[:MAX_CRYPTO]),
+        fingerprint or media.has("fingerprint"),
+        bool(bundled) and any(mid in bundled for mid in media.attribute_values("mid")),
     )
+
+
+def _candidates(media: MediaDescription, address: Address | None) -> tuple[Address, ...]:
+    """The UDP addresses of a=candidate, component 1, but the section's own."""
+    found: dict[Address, None] = {}
+    for value in media.attribute_values("candidate")[:MAX_CANDIDATES]:
+        words = value.split()
+        if len(words) < 6 or words[1] != "1" or words[2].upper() != "UDP" or not words[5].isascii():
+            continue
+        candidate = _address(words[4], int(words[5])) if words[5].isdigit() and len(words[5]) < 6 else None
+        if candidate is not None and candidate != address:
+            found[candidate] = None
+    return tuple(found)
 
 
 @lru_cache(maxsize=1024)
@@ -235,34 +302,51 @@ def _address(host: str, port: int) -> Address | None:
 def endpoints_of(sight: SdpSight, dialog: HopDialog) -> list[MediaEndpoint]:
     """The endpoints that one SDP announces."""
     found = []
-    for media in sight.media:
+    shared = next((media.address for media in sight.media if media.bundled and media.address), None)
+    for index, media in enumerate(sight.media):
         if media.address is None:
             continue
         host, first = media.address
-        for port in range(first, min(first + 2 * media.port_count, 65536), 2):
-            address = Address(host, port)
-            rtcp = media.rtcp if port == first and media.rtcp else Address(host, port + 1)
-            found.append(
-                MediaEndpoint(
-                    address,
-                    rtcp,
-                    dialog.id,
-                    sight.from_caller,
-                    sight.captured.time,
-                    media.kind,
-                    media.proto,
-                    media.direction,
-                    media.codecs,
-                )
-            )
+        announced = MediaEndpoint(
+            media.address,
+            media.rtcp or Address(host, first + 1),
+            dialog.id,
+            sight.from_caller,
+            sight.captured.time,
+            media.kind,
+            media.proto,
+            media.direction,
+            media.codecs,
+            index,
+            False,
+            media.ptime,
+            media.crypto,
+            media.security,
+            (sight.captured.capture, sight.captured.packet),
+        )
+        found.append(announced)
+        for port in range(first + 2, min(first + 2 * media.port_count, 65536), 2):
+            found.append(announced._replace(address=Address(host, port), rtcp=Address(host, port + 1)))
+        elsewhere = media.candidates
+        if media.bundled and shared is not None and shared != media.address:
+            elsewhere = (shared, *elsewhere)
+        for address in elsewhere:
+            found.append(announced._replace(address=address, rtcp=announced.rtcp, candidate=True))
     return found
+
+
+Line = tuple[bool, int, str]
 
 
 @dataclass(slots=True)
 class _Sides:
-    """What a dialog said about each (side, kind)'s codecs, all its SDP together."""
+    """What a dialog said, by (side, place of the m= line, kind)."""
 
-    codecs: dict[tuple[bool, str], dict[int, Codec]] = field(default_factory=dict)
+    codecs: dict[Line, dict[int, Codec]] = field(default_factory=dict)
+    """All its SDP together."""
+    endpoints: dict[Line, list[MediaEndpoint]] = field(default_factory=dict)
+    """In order; candidates are left out."""
+    addresses: dict[Line, set[Address]] = field(default_factory=dict)
 
 
 class MediaMap:
@@ -276,7 +360,7 @@ class MediaMap:
         """The first endpoint by RTCP address."""
         self._sides: dict[int, _Sides] = {}
         self._dialogs: dict[int, HopDialog] = {}
-        self._first_hop: dict[tuple[Address, str, int, bool], MediaEndpoint] = {}
+        self._first_hop: dict[tuple[Address, str, int, bool, int], MediaEndpoint] = {}
         for dialog in dialogs:
             self._dialogs[dialog.id] = dialog
             sides = self._sides[dialog.id] = _Sides()
@@ -288,8 +372,12 @@ class MediaMap:
 
     def _add(self, endpoint: MediaEndpoint, sides: _Sides) -> None:
         known = self.endpoints.setdefault(endpoint.address, [])
-        sides.codecs.setdefault((endpoint.of_caller, endpoint.kind), {}).update(endpoint.codecs)
-        if known and known[-1][:4] == endpoint[:4] and known[-1][5:] == endpoint[5:]:  # said again
+        line = endpoint.of_caller, endpoint.line, endpoint.kind
+        sides.codecs.setdefault(line, {}).update(endpoint.codecs)
+        sides.addresses.setdefault(line, set()).add(endpoint.address)
+        if not endpoint.candidate:
+            sides.endpoints.setdefault(line, []).append(endpoint)
+        if known and known[-1][:4] == endpoint[:4] and known[-1][5:-1] == endpoint[5:-1]:  # said again
             return
         known.append(endpoint)
         key = self._hop_key(endpoint)
@@ -298,19 +386,22 @@ class MediaMap:
             self._first_hop[key] = endpoint
         self.rtcp.setdefault(endpoint.rtcp, endpoint)
 
-    def find(self, source: Address, destination: Address, first: float) -> MediaMatch | None:
-        """What SDP says about the stream from `source` to `destination` that began at `first`, or None.
+    def find(
+        self, source: Address, destination: Address, first: float, payload_type: int | None = None
+    ) -> MediaMatch | None:
+        """What SDP says about the stream from `source` to `destination` that began at `first`, or None. Where several
+        m= lines share an address (BUNDLE, RFC 9143), that counts which names `payload_type`.
 
         The destination decides; a stream from an announced address to an unannounced one (a NAT, a latching relay) is
         its owner's. Of a dialog's hops, which all announce the same media when no proxy touches it, the first is named.
         """
-        endpoint = self._at(destination, first)
+        endpoint = self._at(destination, first, payload_type)
         if endpoint is not None:
-            return self._match(endpoint, not endpoint.of_caller)
-        endpoint = self._at(source, first)
-        return self._match(endpoint, endpoint.of_caller) if endpoint is not None else None
+            return self._match(endpoint, not endpoint.of_caller, first, "destination")
+        endpoint = self._at(source, first, payload_type)
+        return self._match(endpoint, endpoint.of_caller, first, "source") if endpoint is not None else None
 
-    def _at(self, address: Address, first: float) -> MediaEndpoint | None:
+    def _at(self, address: Address, first: float, payload_type: int | None) -> MediaEndpoint | None:
         known = self.endpoints.get(address)
         if not known:
             return None
@@ -321,19 +412,41 @@ class MediaMap:
             chosen = known[after]
         if chosen is None:
             return None
+        if payload_type is not None and payload_type not in chosen.codecs:
+            for other in known[max(0, after - _NEAR) : after + _NEAR]:
+                if other[2:5] == chosen[2:5] and payload_type in other.codecs:
+                    chosen = other
+                    break
         return self._first_hop[self._hop_key(chosen)]
 
-    def _hop_key(self, endpoint: MediaEndpoint) -> tuple[Address, str, int, bool]:
+    def _hop_key(self, endpoint: MediaEndpoint) -> tuple[Address, str, int, bool, int]:
         """What the endpoints of one side have in common on all hops."""
         dialog = self._dialogs[endpoint.dialog]
-        return endpoint.address, dialog.call_id, dialog.conversation, endpoint.of_caller
+        return endpoint.address, dialog.call_id, dialog.conversation, endpoint.of_caller, endpoint.line
 
     def _is_over(self, endpoint: MediaEndpoint, now: float) -> bool:
         dialog = self._dialogs[endpoint.dialog]
         return dialog.state in _FINISHED and now > dialog.last + LINGER_S
 
-    def _match(self, endpoint: MediaEndpoint, from_caller: bool) -> MediaMatch:
-        codecs = self._sides[endpoint.dialog].codecs
-        merged = {**STATIC_PAYLOADS, **codecs.get((from_caller, endpoint.kind), {})}
-        merged.update(codecs.get((not from_caller, endpoint.kind), {}))
-        return MediaMatch(endpoint.dialog, from_caller, endpoint.kind, merged)
+    def _match(self, endpoint: MediaEndpoint, from_caller: bool, first: float, by: str) -> MediaMatch:
+        sides = self._sides[endpoint.dialog]
+        sent = from_caller, endpoint.line, endpoint.kind
+        received = not from_caller, endpoint.line, endpoint.kind
+        merged = {**STATIC_PAYLOADS, **sides.codecs.get(sent, {})}
+        merged.update(sides.codecs.get(received, {}))
+        return MediaMatch(
+            endpoint.dialog,
+            from_caller,
+            endpoint.kind,
+            merged,
+            by,
+            _in_force(sides.endpoints.get(received, []), first),
+            _in_force(sides.endpoints.get(sent, []), first),
+            frozenset(sides.addresses.get(sent, ())),
+        )
+
+
+def _in_force(announced: list[MediaEndpoint], first: float) -> MediaEndpoint | None:
+    """The last that was said by then, else the first that was said after."""
+    before = [endpoint for endpoint in announced if endpoint.since <= first]
+    return before[-1] if before else announced[0] if announced else None
