@@ -134,7 +134,9 @@ def _look(
         seen[callee].roles.add("registrar")
     elif (dialog.id, callee) not in legs:
         seen[callee].roles.add("UAS")
-    _name(seen[callee], final.message.get("server") or final.message.get("user-agent") or "")
+    name = final.message.get("server") or final.message.get("user-agent") or ""
+    if dialog.kind != "register" or name != first.message.get("user-agent"):  # some registrars echo the phone's
+        _name(seen[callee], name)
 
 
 def _name(facts: _Seen, name: str) -> None:

@@ -16,6 +16,8 @@ from sipreplay.sip.syntax import parse_parameters
 SHORTEST_S = 90
 """The least interval that RFC 4028 5 allows."""
 GRACE_S = 32.0
+NEAR_S = 2.0
+"""How exactly a BYE keeps a moment that the timer gives."""
 
 
 class Refresh(NamedTuple):
@@ -51,12 +53,12 @@ class SessionTimer:
 
     @property
     def ended_by_timer(self) -> bool:
-        """Whether the BYE came when the timer says: from min(32 s, a third of the interval) before it runs out (RFC
-        4028 10) until shortly after, with the refresh that was due by then missing."""
+        """Whether the BYE came at one of the two moments that the timer gives for it: when the session runs out, or
+        min(32 s, a third of the interval) before (RFC 4028 10)."""
         if self.ended is None:
             return False
-        early = min(GRACE_S, self.interval_s / 3)
-        return self.expires - early - 1 <= self.ended.time <= self.expires + GRACE_S
+        early = self.expires - min(GRACE_S, self.interval_s / 3)
+        return min(abs(self.ended.time - self.expires), abs(self.ended.time - early)) <= NEAR_S
 
 
 def _interval(message: Message) -> tuple[int, str]:

@@ -1,62 +1,39 @@
 """Findings about signalling: what failed, what was lost, what peers did against the rules.
 
-Reads hop-dialogs and their facts; judges no media (`media_findings` does). Each check is a function of its own in
-`CHECKS`, from a dialog to what it shows.
+Runs the checks of `signalling_checks`, `session_checks` and `capture_checks`; judges nothing itself, and no media
+(`media_findings` does).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from sipreplay.analysis.findings import Finding, Severity
-from sipreplay.analysis.model import Analysis, CapturedMessage, HopDialog
-from sipreplay.analysis.states import initial_transactions
+from sipreplay.analysis import capture_checks, session_checks, signalling_checks
+from sipreplay.analysis.case import Case, View
+from sipreplay.analysis.findings import Finding
+from sipreplay.analysis.model import Analysis, HopDialog, Stream
 
 
 def found(analysis: Analysis) -> Iterator[Finding]:
     """All findings of signalling, one for each case."""
+    for whole in capture_checks.CHECKS:
+        yield from whole(analysis)
+    view = View(analysis)
+    downstream: dict[int, list[HopDialog]] = {}
+    for dialog in analysis.dialogs:
+        if dialog.upstream is not None:
+            downstream.setdefault(dialog.upstream, []).append(dialog)
+    streams: dict[int, list[tuple[int, Stream]]] = {}
+    for number, stream in enumerate(analysis.streams, 1):
+        if stream.dialog is not None:
+            streams.setdefault(stream.dialog, []).append((number, stream))
     for dialog in analysis.dialogs:
         if dialog.alias_of is not None:
             continue  # the other side of a NAT shows the same again
-        for check in CHECKS:
-            yield from check(dialog)
-
-
-def _place(*messages: CapturedMessage | None) -> tuple[tuple[int, int], ...]:
-    return tuple((m.capture, m.packet) for m in messages if m is not None)
-
-
-def _text(value: str) -> str:
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:200]
-
-
-_EXPECTED = frozenset({401, 407, 422, 423, 486, 487, 600, 603})
-"""What users and protocol bring about in sound networks."""
-
-
-def _failure(dialog: HopDialog) -> Iterator[Finding]:
-    """The answer that ended the attempt, when it was a failure."""
-    rounds = initial_transactions(dialog)
-    final = rounds[-1].final if rounds else None
-    if final is None or final.message.status < 400 or final.message.status in _EXPECTED:
-        return
-    if dialog.upstream is not None and dialog.kind != "invite":
-        return
-    message = final.message
-    status = message.status
-    reason = "; ".join(_text(v) for name in ("reason", "warning") for v in message.get_all(name))
-    server = 500 <= status < 600
-    yield Finding(
-        severity=Severity.ERROR if server else Severity.WARNING,
-        rule=f"{dialog.kind}-failed-{status}" if dialog.kind.isalpha() else f"request-failed-{status}",
-        title=f"{_text(dialog.kind.upper())} to {dialog.callee} failed: {status} {_text(message.reason)}".rstrip(),
-        why=f"packet {final.packet} answers packet {rounds[-1].request.packet} with {status}"
-        + (f" ({reason})" if reason else ""),
-        remedy="see what the answering side logged at that time; Reason and Warning say more where it sent them",
-        calls=(dialog.call,),
-        dialogs=(dialog.id,),
-        packets=_place(rounds[-1].request, final),
-    )
-
-
-CHECKS: tuple[Callable[[HopDialog], Iterator[Finding]], ...] = (_failure,)
+        case = Case(analysis, dialog, view, downstream.get(dialog.id, []))
+        for check in (*signalling_checks.CHECKS, *session_checks.CHECKS):
+            yield from check(case)
+        yield from session_checks.media_timeout(case, streams)
+        yield from capture_checks.seen_in_part(case)
+        for captured in dialog.messages:
+            captured.message.forget()  # the headers of all messages would take most of the memory

@@ -1,0 +1,215 @@
+"""Checks of captures as a whole: storms, what was seen only in part, copies, clocks, and what could not be read.
+
+What cannot be seen is a finding too. Each check is a function from an analysis to findings, listed in `CHECKS`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+
+from sipreplay.analysis.case import Case, places, printable
+from sipreplay.analysis.findings import Finding, Severity
+from sipreplay.analysis.model import Analysis, CapturedMessage, HopDialog
+
+STORM = 10
+"""So many equal failures …"""
+STORM_S = 10.0
+"""… within this time are a storm."""
+_STORMS = (408, 480, 500, 503, 504)
+MOST_HOPS = 16
+CLOCK_SLACK_S = 0.001
+
+
+def storms(analysis: Analysis) -> Iterator[Finding]:
+    """Many failures of one kind from one host in a short time."""
+    failures: dict[tuple[str, int], list[CapturedMessage]] = defaultdict(list)
+    for captured in analysis.messages:
+        status = captured.message.status
+        if status in _STORMS and not (captured.copy or captured.retransmission):
+            failures[captured.source.host, status].append(captured)
+    calls = _calls_by_call_id(analysis)
+    for (host, status), found in failures.items():
+        worst, at = _busiest(found)
+        if worst >= STORM:
+            shown = found[at : at + worst]
+            yield Finding(
+                severity=Severity.ERROR,
+                rule=f"storm-{status}",
+                title=f"{host} answers {status} {printable(shown[0].message.reason)} to many requests at once",
+                why=f"{worst:,} of {len(found):,} within {STORM_S:.0f} s, from packet {shown[0].packet} on",
+                remedy="the host is overloaded, or what it depends on is down: look at its load and its own next hop",
+                calls=tuple(sorted({c for m in shown for c in calls.get(m.message.call_id, ())})),
+                packets=places(*shown[:16]),
+                count=worst,
+            )
+
+
+def _busiest(found: list[CapturedMessage]) -> tuple[int, int]:
+    """(most within the time of a storm, place of the first of them)."""
+    found.sort(key=lambda m: m.time)
+    best, at, start = 0, 0, 0
+    for number, captured in enumerate(found):
+        while captured.time - found[start].time > STORM_S:
+            start += 1
+        if number - start + 1 > best:
+            best, at = number - start + 1, start
+    return best, at
+
+
+def _calls_by_call_id(analysis: Analysis) -> dict[str, set[int]]:
+    known: dict[str, set[int]] = {}
+    for dialog in analysis.dialogs:
+        known.setdefault(dialog.call_id, set()).add(dialog.call)
+    return known
+
+
+def unreadable(analysis: Analysis) -> Iterator[Finding]:
+    """What looked like SIP and was none, and what the files themselves lack."""
+    if analysis.malformed:
+        yield Finding(
+            Severity.WARNING,
+            "malformed",
+            "messages that look like SIP could not be read",
+            f"{analysis.malformed:,} payloads have a SIP start line and no readable message",
+            "see whether something else uses the port, or a peer sends broken SIP (scanners do)",
+            count=analysis.malformed,
+        )
+    for number, capture in enumerate(analysis.captures):
+        for problem in capture.problems[:100]:
+            yield Finding(
+                Severity.NOTE,
+                "capture-problem",
+                f"{printable(capture.path)} could not be used in full",
+                printable(problem.what),
+                "capture again without a limit on packet size (tcpdump -s 0), or mend the file",
+                packets=((number, problem.packet),) if problem.packet else (),
+            )
+
+
+def copies(analysis: Analysis) -> Iterator[Finding]:
+    """Packets that a mirror port, or a second capture point, shows twice."""
+    found = [m for m in analysis.messages if m.copy]
+    if found:
+        yield Finding(
+            Severity.NOTE,
+            "copies",
+            "packets were captured more than once",
+            f"{len(found):,} of {len(analysis.messages):,} messages are copies; the first is packet {found[0].packet}",
+            "nothing is counted twice; capture one side of the mirror port to make the file smaller",
+            packets=places(*found[:16]),
+        )
+
+
+def clocks(analysis: Analysis) -> Iterator[Finding]:
+    """Answers that were seen before their requests: clocks of capture points disagree."""
+    worst: tuple[float, HopDialog, CapturedMessage, CapturedMessage] | None = None
+    dialogs = []
+    calls = set()
+    for dialog in analysis.dialogs:
+        for transaction in dialog.transactions:
+            answer = transaction.responses[0] if transaction.responses else None
+            if answer is None or answer.time >= transaction.request.time - CLOCK_SLACK_S:
+                continue
+            early_s = transaction.request.time - answer.time
+            dialogs.append(dialog.id)
+            calls.add(dialog.call)
+            if worst is None or early_s > worst[0]:
+                worst = early_s, dialog, transaction.request, answer
+    if worst is not None:
+        early_s, _, request, answer = worst
+        yield Finding(
+            Severity.NOTE,
+            "clocks-differ",
+            "the clocks of capture points disagree",
+            f"packet {answer.packet} answers packet {request.packet}, and was seen {early_s * 1000:.0f} ms before it",
+            "delays between these points mean little: set the clocks (NTP), or shift a file with editcap -t",
+            calls=tuple(sorted(calls)),
+            dialogs=tuple(sorted(set(dialogs))),
+            packets=places(request, answer),
+            count=len(set(dialogs)),
+        )
+
+
+def left_apart(analysis: Analysis) -> Iterator[Finding]:
+    """Evidence that was not used to tie dialogs."""
+    seen = set()
+    for call in analysis.calls:
+        for item in call.left_apart:
+            if item in seen:
+                continue
+            seen.add(item)
+            yield Finding(
+                Severity.NOTE,
+                "not-tied",
+                f"dialogs may belong together, and {printable(item.rule)} does not say which",
+                "; ".join(printable(value) for value in item.values[:3]),
+                "name a header that both legs carry with --correlate HEADER",
+                calls=tuple(sorted({analysis.dialog(ident).call for ident in item.dialogs})),
+                dialogs=item.dialogs,
+            )
+
+
+def seen_in_part(case: Case) -> Iterator[Finding]:
+    """One dialog of which the capture shows one direction, or not the beginning or the end."""
+    dialog = case.dialog
+    if case.half_seen:
+        yield case.finding(
+            Severity.WARNING,
+            "half-seen",
+            f"only one direction between {dialog.caller} and {dialog.callee} was captured",
+            case.half_seen,
+            "capture where both directions pass (asymmetric routing, a filter on source or destination)",
+            *dialog.messages[:4],
+        )
+        return
+    first = dialog.messages[0].message
+    if not first.is_request or (first.to_tag and first.method != "REGISTER"):
+        yield case.finding(
+            Severity.NOTE,
+            "cut-at-begin",
+            "dialogs had begun before the capture did",
+            f"the first message of dialog {dialog.id} is {printable(dialog.messages[0].message.start_line)}",
+            "what was agreed before is not known; start the capture before the calls",
+            dialog.messages[0],
+        )
+    if dialog.kind == "invite" and dialog.state in ("established", "ringing", "setup"):
+        yield case.finding(
+            Severity.NOTE,
+            "cut-at-end",
+            "calls were not over when the capture ended",
+            f"dialog {dialog.id} is {dialog.state} at its last message, {case.end - dialog.last:.1f} s before the end",
+            "let the capture run until the calls are over; a call that nobody ended may also be a lost BYE",
+            dialog.messages[-1],
+        )
+
+
+def many_hops(analysis: Analysis) -> Iterator[Finding]:
+    """Requests that pass very many hops."""
+    hops = Counter((d.call_id, d.conversation) for d in analysis.dialogs if d.upstream is not None)
+    for dialog in analysis.dialogs:
+        count = hops.get((dialog.call_id, dialog.conversation), 0)
+        if dialog.hop == 0 and dialog.upstream is None and count >= MOST_HOPS:
+            deepest = max(d.hop for d in analysis.dialogs if d.call_id == dialog.call_id)
+            if deepest < MOST_HOPS:
+                continue
+            yield Finding(
+                Severity.WARNING,
+                "many-hops",
+                f"a request from {dialog.caller} passes {deepest + 1} hops",
+                f"Call-ID {printable(dialog.call_id)}",
+                "see whether proxies send it to each other (a loop ends in 482 or 483 only after 70 hops)",
+                calls=(dialog.call,),
+                dialogs=(dialog.id,),
+                packets=places(dialog.messages[0]),
+            )
+
+
+CHECKS: tuple[Callable[[Analysis], Iterator[Finding]], ...] = (
+    storms,
+    unreadable,
+    copies,
+    clocks,
+    left_apart,
+    many_hops,
+)

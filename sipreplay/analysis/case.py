@@ -1,0 +1,167 @@
+"""One hop-dialog under examination: its facts, read once each, and what its capture says about where it was cut.
+
+Gives the checks (`signalling_checks`, `session_checks`) one way to name a finding. Never judges.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from bisect import bisect_left
+from functools import cached_property, lru_cache
+from itertools import accumulate
+
+from sipreplay.analysis.dialog_facts import DialogFacts, dialog_facts
+from sipreplay.analysis.findings import Finding, Severity
+from sipreplay.analysis.model import Analysis, CapturedMessage, HopDialog, Transaction
+from sipreplay.analysis.offer_answer import OfferAnswer, offer_answer
+from sipreplay.analysis.session_timer import SessionTimer, session_timer
+from sipreplay.analysis.states import initial_transactions
+from sipreplay.analysis.transaction_facts import DialogTransactions, transaction_facts
+
+_LONGEST_TEXT = 200
+_NETWORKS = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
+_PRIVATE = tuple(ipaddress.ip_network(text) for text in _NETWORKS.split())
+"""RFC 1918, 6598, 3927, 4193, 4291: what is routed in one network only."""
+
+
+class View:
+    """What times the captures show."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self._times = sorted(m.time for m in analysis.messages)
+        spans = sorted((s.first, s.last) for s in analysis.streams)
+        self._begins = [first for first, _ in spans]
+        self._latest = list(accumulate((last for _, last in spans), max))
+        """The latest end of all streams that began no later."""
+        last = self._times[-1] if self._times else 0.0
+        self.end = max([c.last for c in analysis.captures if c.last is not None], default=last)
+        """When they end."""
+
+    def covers(self, begin: float, end: float) -> bool:
+        """Whether anything was captured between these times: files that were put together have gaps."""
+        at = bisect_left(self._times, begin)
+        if at < len(self._times) and self._times[at] <= end:
+            return True
+        begun = bisect_left(self._begins, end)
+        return begun > 0 and self._latest[begun - 1] >= begin
+
+
+class Case:
+    """A dialog in its analysis."""
+
+    def __init__(self, analysis: Analysis, dialog: HopDialog, view: View, downstream: list[HopDialog]) -> None:
+        self.analysis = analysis
+        self.dialog = dialog
+        self.view = view
+        self.downstream = downstream
+        """The next hops of the same request."""
+
+    @property
+    def end(self) -> float:
+        """When the captures end (seconds since the epoch)."""
+        return self.view.end
+
+    @cached_property
+    def initial(self) -> list[Transaction]:
+        """The rounds of the request that made the dialog."""
+        return initial_transactions(self.dialog)
+
+    @cached_property
+    def final(self) -> CapturedMessage | None:
+        """The final answer to the last of them."""
+        return self.initial[-1].final if self.initial else None
+
+    @cached_property
+    def transactions(self) -> DialogTransactions:
+        """What its transactions show."""
+        return transaction_facts(self.dialog)
+
+    @cached_property
+    def facts(self) -> DialogFacts:
+        """What happened in it."""
+        return dialog_facts(self.dialog)
+
+    @cached_property
+    def media(self) -> OfferAnswer:
+        """Its offers and answers."""
+        return offer_answer(self.dialog)
+
+    @cached_property
+    def timer(self) -> SessionTimer | None:
+        """Its session timer."""
+        return session_timer(self.dialog)
+
+    @cached_property
+    def half_seen(self) -> str:
+        """Which direction of it is missing although its peer was there; "" when none is.
+
+        Requests alone prove it when they know the peer's tag, responses alone always do.
+        """
+        messages = self.dialog.messages
+        hosts = {m.source for m in messages}
+        if len(hosts) > 1 or len(messages) < 1:
+            return ""
+        first = messages[0]
+        if all(m.message.status for m in messages):
+            return f"only responses from {first.source}, no requests to it"
+        learned = not first.message.to_tag and any(m.message.to_tag for m in messages if m.message.is_request)
+        if learned:
+            return f"only requests from {first.source}, no responses to it"
+        return ""
+
+    def finding(
+        self,
+        severity: Severity,
+        rule: str,
+        title: str,
+        why: str,
+        remedy: str,
+        *messages: CapturedMessage | None,
+        streams: tuple[int, ...] = (),
+    ) -> Finding:
+        """A finding about this dialog."""
+        return Finding(
+            severity=severity,
+            rule=rule,
+            title=title,
+            why=why,
+            remedy=remedy,
+            calls=(self.dialog.call,),
+            dialogs=(self.dialog.id,),
+            streams=streams,
+            packets=places(*messages),
+        )
+
+
+def places(*messages: CapturedMessage | None) -> tuple[tuple[int, int], ...]:
+    """(capture, packet) of each message that is there."""
+    return tuple((m.capture, m.packet) for m in messages if m is not None)
+
+
+def printable(value: str) -> str:
+    """Text of a message as a finding shows it: bytes that were no UTF-8 become U+FFFD, and it is not long."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()[:_LONGEST_TEXT]
+
+
+def packets_in_words(*messages: CapturedMessage) -> str:
+    """ "packet 3", "packets 3 and 5", "packets 3, 4 and 5"."""
+    numbers = [str(m.packet) for m in messages]
+    if len(numbers) == 1:
+        return f"packet {numbers[0]}"
+    return f"packets {', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+@lru_cache(maxsize=4096)
+def scope(host: str) -> str:
+    """private, public, loopback, none (0.0.0.0), or "" for what is no address."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    if address.is_unspecified:
+        return "none"
+    if address.is_loopback:
+        return "loopback"
+    return (
+        "private" if any(address in network for network in _PRIVATE if network.version == address.version) else "public"
+    )
