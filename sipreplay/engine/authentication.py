@@ -45,6 +45,8 @@ def credentials(
     method, _, rest = message.partition(b" ")
     if config.digest_uri == "request":
         uri = rest.partition(b" ")[0].decode("utf-8", "surrogateescape")
+    elif config.auth_uri:
+        uri = f"sip:{config.auth_uri}"
     else:
         uri = f"sip:{bracketed(engine.endpoint.remote_ip)}:{engine.endpoint.remote_port}"
     try:

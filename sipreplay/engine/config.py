@@ -46,6 +46,8 @@ class EngineConfig:
     injection_index: list[tuple[str, int]] = field(default_factory=list)
     """(base name of the file, field)."""
     local_ip: str = "127.0.0.1"
+    bind_device: str = ""
+    """Network device that the sockets are bound to."""
     local_port: int | None = None
     """None: SIPp's search from 5060."""
     advertise_ip: str = ""
@@ -85,6 +87,8 @@ class EngineConfig:
     timeout_error: bool = False
     auth_user: str = ""
     auth_password: str = ""
+    auth_uri: str = ""
+    """What credentials name instead of the remote host (SIPp -auth_uri)."""
     keys: dict[str, str] = field(default_factory=dict)
     set_variables: dict[str, str] = field(default_factory=dict)
     time_scale: float = 1.0

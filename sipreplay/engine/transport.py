@@ -39,7 +39,7 @@ def family_of(address: str) -> socket.AddressFamily:
 
 
 def open_udp(config: EngineConfig) -> socket.socket:
-    """A bound, non-blocking UDP socket on the configured port, or the first free one from 5060."""
+    """A bound, non-blocking UDP socket on the configured port, or the first free one from 5060, or any."""
     return _bound(config, socket.SOCK_DGRAM)
 
 
@@ -52,7 +52,7 @@ def open_listener(config: EngineConfig) -> socket.socket:
 
 def _bound(config: EngineConfig, kind: socket.SocketKind) -> socket.socket:
     fixed = config.local_port is not None
-    ports = [config.local_port] if config.local_port is not None else range(FIRST_PORT, FIRST_PORT + PORTS_TRIED)
+    ports = [config.local_port] if config.local_port is not None else [*range(FIRST_PORT, FIRST_PORT + PORTS_TRIED), 0]
     sock = socket.socket(family_of(config.local_ip), kind)
     try:
         sock.setblocking(False)
@@ -60,6 +60,8 @@ def _bound(config: EngineConfig, kind: socket.SocketKind) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, max(config.buffer_bytes, WANTED_BUFFER))
+        if config.bind_device:
+            _bind_device(sock, config.bind_device)
         for port in ports:
             try:
                 sock.bind((config.local_ip.strip("[]"), port))
@@ -68,13 +70,17 @@ def _bound(config: EngineConfig, kind: socket.SocketKind) -> socket.socket:
                     raise TransportError(_bind_text(config, port, error)) from None
             else:
                 return sock
-        raise TransportError(
-            f"no free port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} on {config.local_ip}; "
-            "choose one with --port"
-        )
+        raise TransportError(f"no port is free on {config.local_ip}")
     except BaseException:
         sock.close()
         raise
+
+
+def _bind_device(sock: socket.socket, device: str) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode("utf-8", "surrogateescape") + b"\0")
+    except OSError as error:
+        raise TransportError(f"cannot bind to device {device}: {error.strerror}") from None
 
 
 def _bind_text(config: EngineConfig, port: int, error: OSError) -> str:
