@@ -1,34 +1,35 @@
-"""`sipreplay sipp`: one process that plays one scenario with SIPp's options, files, screens and exit codes."""
+"""`sipreplay sipp`: one process that plays one scenario with SIPp's options, keys, files, screens and exit codes."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from copy import copy
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from sipreplay import __version__
-from sipreplay.compat import screens
+from sipreplay.compat import steering
 from sipreplay.compat.config import Settings, settings_of
-from sipreplay.compat.options import evaluate, help_text
-from sipreplay.dumps.stat import StatWriter, stat_writer
+from sipreplay.compat.keyboard import Keyboard, datagrams, open_control
+from sipreplay.compat.options import CommandLine, evaluate, help_text, statistics_help
+from sipreplay.compat.reports import Reports
+from sipreplay.compat.steering import Steering
 from sipreplay.engine.config import EngineConfig
-from sipreplay.engine.files import load_injections, load_scenario
-from sipreplay.engine.loop import EngineResult, run_engine
-from sipreplay.errors import SipReplayError, TransportError
+from sipreplay.engine.files import load_companion, load_injections, load_scenario
+from sipreplay.engine.loop import EngineResult, Loop, run_engine
+from sipreplay.errors import SipReplayError, TransportError, UsageError
 from sipreplay.media.port import MediaPort
 from sipreplay.scenario.builtin import builtin
 from sipreplay.scenario.checks import check_injection, media_kinds
 from sipreplay.scenario.distributions import percentile_99
 from sipreplay.scenario.model import Pause, Scenario
-from sipreplay.stats.calls import CallStatistics
 
 if TYPE_CHECKING:
     from sipreplay.media.process import MediaProcess
@@ -37,7 +38,12 @@ PASSED, FAILED, NOTHING_DONE, HELPED = 0, 1, 97, 99
 PORT_BUSY, FATAL = 254, 255
 SERVER_CALLS = 1000
 """Media ports of a server, unless -l or -m say less."""
-_CLEAR = "\x1b[2J\x1b[H"
+_SIGNALS = {
+    signal.SIGINT: steering.INTERRUPTED,
+    signal.SIGUSR1: steering.SOFT,
+    signal.SIGUSR2: steering.SCREENS,
+    signal.SIGALRM: steering.ALARM,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -48,7 +54,7 @@ def main(arguments: list[str]) -> int:
             return HELPED
         line = evaluate(arguments)
         if "h" in line or "help" in line:
-            print(help_text(), end="")
+            print(statistics_help() if "stat" in arguments else help_text(), end="")
             return HELPED
         if "v" in line:
             print(f"\n SIPp-compatible sipreplay v{__version__} (UDP, TCP, PCAP media; no TLS, no SCTP).\n")
@@ -56,10 +62,11 @@ def main(arguments: list[str]) -> int:
         if "sd" in line:
             print(builtin(line.text("sd")))
             return HELPED
-        return _play(settings_of(line))
+        return _run(line)
     except TransportError as error:
         print(f"sipreplay sipp: {_in_sipps_words(str(error))}", file=sys.stderr)
-        busy = isinstance(error.__context__, OSError) and error.__context__.errno == errno.EADDRINUSE
+        cause = error.__cause__ or error.__context__
+        busy = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
         return PORT_BUSY if busy else FATAL
     except SipReplayError as error:
         print(f"sipreplay sipp: {error}", file=sys.stderr)
@@ -76,77 +83,169 @@ def _in_sipps_words(message: str) -> str:
     return message.replace("--port", "-p").replace("--local-ip", "-i")
 
 
-def _play(settings: Settings) -> int:
-    config = settings.engine
+def _run(line: CommandLine) -> int:
+    """Load, go to the background if asked to, play."""
+    settings = settings_of(line)
+    scenarios = _load(settings.engine)
+    if settings.background:
+        child = os.fork()
+        if child:
+            print(f"Background mode - PID=[{child}]", flush=True)
+            return HELPED
+        _detach()
+        # Names of files and Call-IDs carry the process id: the one that was printed.
+        settings = settings_of(line)
+    return _play(settings, scenarios)
+
+
+def _load(config: EngineConfig) -> dict[str, Scenario]:
+    """The scenarios of a run by what `set display` calls them. Raises what is wrong with them."""
     scenario = load_scenario(config)
     check_injection(scenario, load_injections(config), config.keys)
     if scenario.is_client and config.remote is None:
         raise TransportError(
             "the scenario places calls: give the remote host, as in 'sipreplay sipp -sn uac 127.0.0.1'"
         )
+    out = {"main": scenario}
+    for name, which, option in (("ooc", "out_of_call", "-oocsf or -oocsn"), ("rx", "terminating", "-rxsf")):
+        companion = load_companion(config, which)
+        if companion is None:
+            continue
+        if not scenario.is_client:
+            raise UsageError(f"{option} needs a scenario that places calls; a server answers everything with its own")
+        if companion.is_client:
+            raise UsageError(f"{option}: the scenario must begin with a <recv>")
+        out[name] = companion
+    return out
+
+
+def _detach() -> None:
+    """The child of -bg: a session of its own, nothing to read from and nowhere to print."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def _play(settings: Settings, scenarios: dict[str, Scenario]) -> int:
+    config = settings.engine
     if config.remote is not None:
         print(f"Resolving remote host '{config.remote[0]}'... Done.", file=sys.stderr)
+    if settings.sleep_s:
+        time.sleep(settings.sleep_s)
     with ExitStack() as stack:
-        media, process = stack.enter_context(_media(config, scenario))
-        run = _Run(settings, scenario, stack, process)
-        ours, theirs = socket.socketpair()
-        stack.callback(ours.close)
-        stack.callback(theirs.close)
-        stack.enter_context(_signals(settings, run, ours))
+        media, process = stack.enter_context(_media(config, scenarios["main"]))
+        run = _Run(settings, scenarios, stack, process)
         result = run_engine(
             config,
             media,
-            on_ready=run.ready,
-            control=theirs,
-            on_snapshot=run.snapshot,
+            on_snapshot=run.reports.snapshot,
             snapshot_interval_s=min(settings.screen_s, settings.row_s),
+            attend=run.attend,
         )
-        run.finish(result)
-    return _exit_code(settings, run, result)
+        # The terminal is as it was before anything is printed for good.
+        run.keyboard.close()
+        run.reports.finish(result)
+        return run.exit_code(result)
 
 
-def _exit_code(settings: Settings, run: _Run, result: EngineResult) -> int:
-    if result.reason == "fatal":
-        print(f"sipreplay sipp: {result.message}", file=sys.stderr)
-        return FATAL
-    if run.timed_out and settings.timeout_error:
-        print(f"sipreplay sipp: timed out after {settings.timeout_s:g} s (-timeout_error)", file=sys.stderr)
-        return FATAL
-    if result.reason == "stop_now":
-        return NOTHING_DONE
-    statistics = result.statistics
-    if statistics.failed:
-        return FAILED
-    if run.timed_out and not statistics.successful:
-        return NOTHING_DONE
-    return PASSED
+class _Run:
+    """What is attached to the loop of one run: reports, keys, control socket, signals."""
+
+    def __init__(
+        self, settings: Settings, scenarios: dict[str, Scenario], stack: ExitStack, media: MediaProcess | None
+    ) -> None:
+        self.settings = settings
+        self.reports = Reports(settings, scenarios, stack, media)
+        self._stack = stack
+        self._steering: Steering | None = None
+        self._loop: Loop | None = None
+        ours, self._signals = socket.socketpair()
+        stack.callback(ours.close)
+        stack.callback(self._signals.close)
+        self._signals.setblocking(False)
+        stack.enter_context(_handlers(settings, ours))
+        self.keyboard = stack.enter_context(Keyboard(wanted=settings.reads_keys))
+        self._control = open_control(settings.control_ip, settings.control_port)
+        if self._control is not None:
+            stack.callback(self._control.close)
+
+    def attend(self, loop: Loop) -> Mapping[int, Callable[[], None]]:
+        """What the loop polls for us."""
+        settings = self.settings
+        self._loop = loop
+        self._steering = wheel = Steering(
+            loop, self.reports, period_ms=settings.period_ms, scale=settings.rate_scale, logs=settings.log_files
+        )
+        self.reports.attend(loop, wheel)
+        if self._control is None:
+            loop.engine.warn("no control socket: all of its ports are in use; choose one with -cp")
+        watched: dict[int, Callable[[], None]] = {self._signals.fileno(): self._signalled}
+        if self.keyboard.fd >= 0:
+            watched[self.keyboard.fd] = self._keys
+        if self._control is not None:
+            watched[self._control.fileno()] = self._commanded
+        return watched
+
+    def _signalled(self) -> None:
+        assert self._steering is not None
+        with contextlib.suppress(BlockingIOError):
+            for letter in self._signals.recv(64).decode("ascii", "replace"):
+                self._steering.signalled(letter)
+
+    def _keys(self) -> None:
+        assert self._steering is not None
+        assert self._loop is not None
+        text = self.keyboard.read()
+        if text is None:
+            self._loop.forget(self.keyboard.fd)
+        else:
+            self._steering.keys(text)
+
+    def _commanded(self) -> None:
+        assert self._steering is not None
+        assert self._control is not None
+        for text in datagrams(self._control):
+            self._steering.datagram(text)
+
+    def exit_code(self, result: EngineResult) -> int:
+        """SIPp's exit code for how the run ended."""
+        settings = self.settings
+        timed_out = self._steering is not None and self._steering.timed_out
+        if result.reason == "fatal":
+            print(f"sipreplay sipp: {result.message}", file=sys.stderr)
+            return FATAL
+        if timed_out and settings.timeout_error:
+            print(f"sipreplay sipp: timed out after {settings.timeout_s:g} s (-timeout_error)", file=sys.stderr)
+            return FATAL
+        if result.reason == "stop_now":
+            return NOTHING_DONE
+        if self.reports.failed():
+            return FAILED
+        if timed_out and not result.statistics.successful:
+            return NOTHING_DONE
+        return PASSED
 
 
 @contextmanager
-def _signals(settings: Settings, run: _Run, control: socket.socket) -> Iterator[None]:
-    """Ctrl-C and SIGUSR1: no new calls, then force; the alarm of -timeout: force."""
+def _handlers(settings: Settings, pipe: socket.socket) -> Iterator[None]:
+    """Signals become letters in a pipe that the loop reads: they act between two of its turns."""
 
-    def stop(signum: int, frame: FrameType | None) -> None:
+    def handler(signum: int, frame: FrameType | None) -> None:
         with contextlib.suppress(OSError):
-            control.send(b"abort\n" if run.stopping else b"stop\n")
-        run.stopping = True
+            pipe.send(_SIGNALS[signal.Signals(signum)].encode())
 
-    def alarm(signum: int, frame: FrameType | None) -> None:
-        run.timed_out = run.stopping = True
-        with contextlib.suppress(OSError):
-            control.send(b"abort\n")
-
-    control.setblocking(False)
-    handlers = {signal.SIGINT: stop, signal.SIGUSR1: stop, signal.SIGALRM: alarm}
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    pipe.setblocking(False)
+    previous = {number: signal.signal(number, handler) for number in _SIGNALS}
     try:
         if settings.timeout_s:
             signal.setitimer(signal.ITIMER_REAL, settings.timeout_s)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, old in previous.items():
+            signal.signal(number, old)
 
 
 @contextmanager
@@ -192,89 +291,3 @@ def default_limit(config: EngineConfig, scenario: Scenario) -> int:
             longest_ms += percentile_99(element.distribution) if element.distribution else milliseconds
     seconds = max(longest_ms, config.pause_ms, 1000.0) / 1000.0
     return max(int(3 * config.rate_cps * seconds), 1)
-
-
-class _Run:
-    """Screens and statistics rows of one run, drawn from the engine's snapshots."""
-
-    def __init__(
-        self, settings: Settings, scenario: Scenario, stack: ExitStack, media: MediaProcess | None = None
-    ) -> None:
-        config = settings.engine
-        self.settings = settings
-        self.scenario = scenario
-        self.stopping = False
-        self.timed_out = False
-        self._stack = stack
-        self._media = media
-        self._stat: StatWriter | None = None
-        self._live = sys.stdout.isatty()
-        self._next_row = 0.0
-        self._peak = 0
-        self.view = screens.View(
-            scenario=scenario,
-            rate_cps=config.rate_cps,
-            period_ms=settings.period_ms,
-            pause_ms=config.pause_ms,
-            users=config.users,
-            limit=config.limit or default_limit(config, scenario) if config.users is None else config.users,
-            calls=config.calls,
-            remote=f"{config.remote[0]}:{config.remote[1]}" if config.remote else "",
-            transport=config.transport,
-            keys=config.keys,
-        )
-
-    def ready(self, address: tuple[str, int]) -> None:
-        """The socket is bound: traffic starts."""
-        now = time.time()
-        self.view.local_port = address[1]
-        self.view.started = self.view.previous_wall = now
-        self._next_row = now + self.settings.row_s
-        if self.settings.stat_file is not None:
-            writer = stat_writer(self.settings.stat_file, self.scenario, started=now, delimiter=self.settings.delimiter)
-            self._stat = self._stack.enter_context(writer)
-            self._row(CallStatistics(), time.time())
-
-    def snapshot(self, statistics: CallStatistics) -> None:
-        """Called by the engine about once a second."""
-        now = time.time()
-        if statistics.peak > self._peak:
-            self._peak, self.view.peak_at = statistics.peak, now - self.view.started
-        if now >= self._next_row:
-            self._row(statistics, now)
-            self._next_row = now + self.settings.row_s
-        if self._live:
-            last = (
-                screens.WAITING
-                if self.stopping
-                else screens.CLIENT_MODE
-                if self.scenario.is_client
-                else screens.SERVER_MODE
-            )
-            print(_CLEAR + screens.scenario_screen(self.view, statistics, now, last), end="", flush=True)
-            self.view.previous, self.view.previous_wall = copy(statistics), now
-
-    def finish(self, result: EngineResult) -> None:
-        """The last two rows, and both screens for the end."""
-        statistics, now = result.statistics, time.time()
-        self._row(statistics, now)
-        self._row(statistics, time.time())
-        if self._media is not None:
-            media = self._media.summary()
-            self.view.media = (
-                f"{media.sent_packets} Total RTP pckts sent, {media.received_packets} received, {media.lost} lost"
-            )
-        print(_CLEAR if self._live else "", end="")
-        self.view.previous, self.view.previous_wall = statistics, now
-        now = time.time()
-        print(screens.scenario_screen(self.view, statistics, now, screens.TERMINATED), end="")
-        print(screens.statistics_screen(self.view, statistics, now, screens.TERMINATED), flush=True)
-        if statistics.failed:
-            print(screens.failures(statistics), end="", file=sys.stderr)
-        if statistics.warnings and self.settings.engine.trace_errors is None:
-            print(f"{statistics.warnings} warnings; -trace_err writes them to a file.", file=sys.stderr)
-
-    def _row(self, statistics: CallStatistics, now: float) -> None:
-        if self._stat is not None:
-            users = self.settings.engine.users
-            self._stat.row(statistics, now, users if users is not None else self.settings.engine.rate_cps)

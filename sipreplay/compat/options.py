@@ -16,6 +16,27 @@ from sipreplay.scenario.attributes import parse_integer, parse_number
 
 _ACCUMULATE = frozenset(("inf", "infindex", "key", "set"))
 _SAME = {"rxinf": "inf"}
+STATISTICS_HELP = """\
+The columns of -trace_stat. (P): since the row before; (C): since the start. Times are HH:MM:SS:microseconds.
+
+  StartTime, LastResetTime, CurrentTime   when the run, the period and the row began
+  ElapsedTime(P) (C)                      duration
+  TargetRate                              calls a second that are wanted, or users
+  CallRate(P) (C)                         calls a second that were made
+  IncomingCall, OutgoingCall (P) (C)      calls made
+  TotalCallCreated, CurrentCall           all calls, open calls
+  SuccessfulCall, FailedCall (P) (C)      calls that ended
+  Failed<reason>(P) (C)                   failed calls by reason; a failed call may have none
+  OutOfCallMsgs, DeadCallMsgs (P) (C)     messages of no call, or of one that had ended
+  Retransmissions, AutoAnswered (P) (C)   messages sent again, requests answered without the scenario
+  Warnings, FatalErrors (P) (C)           lines of -trace_err
+  WatchdogMajor, WatchdogMinor (P) (C)    turns of the loop that came too late
+  ResponseTime<name>, ...StDev (P) (C)    of each response time: mean and standard deviation
+  CallLength, CallLengthStDev (P) (C)     duration of calls
+  <counter>(P) (C)                        the scenario's own counters
+  ResponseTimeRepartition<name>_<N, _>=N  response times below N ms, and from the last N on
+  CallLengthRepartition_<N, _>=N          the same for calls
+"""
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ms|s|m|h)?")
 _UNIT_MS = {"ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0}
 
@@ -81,6 +102,8 @@ def _pass(arguments: Sequence[str], turn: int, line: CommandLine) -> None:
         position += len(option.kinds)
         if option.turn != turn:
             continue
+        if option.name == "h" and position < len(arguments) and arguments[position] == "stat":
+            position += 1
         values = tuple(_value(word, kind, text) for kind, text in zip(option.kinds, given, strict=True))
         _keep(line, option, word, values)
         if turn == HELP:
@@ -155,6 +178,11 @@ def help_text() -> str:
     lines += ["", "A TIME is a number with ms, s, m or h. Exit codes are SIPp's: 0 all calls passed, 1 some failed,"]
     lines += ["97 nothing done at -timeout, 99 help, 254 port in use, 255 other fatal errors.", ""]
     return "\n".join(lines)
+
+
+def statistics_help() -> str:
+    """What `-h stat` prints."""
+    return STATISTICS_HELP
 
 
 def split_host(text: str, default_port: int = 5060) -> tuple[str, int]:

@@ -1,27 +1,32 @@
-"""SIPp's screens as text: scenario and statistics, for the terminal while a run goes and for its end.
+"""SIPp's scenario screen as text, and what all screens share: titles, last lines, the last error.
 
-Pure: values in, lines out. Eighty columns, SIPp's words; the cumulative column holds cumulative values (SIPp shows
-the periodic ones twice).
+Pure: values in, lines out. Eighty columns, SIPp's words, the layout of current SIPp (with an index before each row).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sipreplay.dumps.stat import scenario_rtds
-from sipreplay.dumps.times import duration, timestamp
 from sipreplay.scenario import model
 from sipreplay.scenario.keywords import compile_text, sent_kind
 from sipreplay.stats.calls import CallStatistics, StepCounters
-from sipreplay.stats.histogram import Histogram
 
-_RULE = "-------------------------+---------------------------+--------------------------"
-_SCENARIO_TITLE = "------------------------------ Scenario Screen -------- [1-9]: Change Screen --"
-_STATISTICS_TITLE = "----------------------------- Statistics Screen ------- [1-9]: Change Screen --"
+WIDTH = 79
+SCENARIO, STATISTICS, REPARTITION, VARIABLES = 1, 2, 3, 4
+"""Keys of the screens; 6 to 9 are the repartitions of response times 2 to 5."""
+_TITLES = {
+    SCENARIO: "------------------------------ Scenario Screen -------- [1-9]: Change Screen --",
+    STATISTICS: "----------------------------- Statistics Screen ------- [1-9]: Change Screen --",
+    REPARTITION: "---------------------------- Repartition Screen ------- [1-9]: Change Screen --",
+    VARIABLES: "----------------------------- Variables Screen -------- [1-9]: Change Screen --",
+}
 TERMINATED = "------------------------------ Test Terminated --------------------------------"
 SERVER_MODE = "------------------------------ SIPp Server Mode -------------------------------"
-CLIENT_MODE = "------------------- sipreplay sipp: Ctrl-C once for a soft exit ---------------"
-WAITING = "------- Waiting for active calls to end. Press Ctrl-C again to force exit. ----"
+CLIENT_MODE = "------ [+|-|*|/]: Adjust rate ---- [q]: Soft exit ---- [p]: Pause traffic -----"
+WAITING = "------- Waiting for active calls to end. Press [q] again to force exit. -------"
+PAUSED = "----------------- Traffic Paused - Press [p] again to resume ------------------"
+CONGESTED = "------------------------------ OUTBOUND CONGESTION -----------------------------"
+_ERROR_SHOWN = 60
 
 
 @dataclass(slots=True)
@@ -49,93 +54,87 @@ class View:
     keys: dict[str, str] = field(default_factory=dict)
     media: str = ""
     """A line on RTP, "" without media."""
+    running: int = 0
+    """Open calls that wait for a message."""
+    paused: int = 0
+    """Open calls that pause."""
+    woken: int = 0
+    """Timers that ran out since `previous_wall`."""
+    sockets: int = 1
+    errors: tuple[int, int, int] = (0, 0, 0)
+    """Of sockets: sending, receiving, no room."""
+    auto_answer: bool = False
+    hidden: bool = True
+    """Whether messages marked `hide` are left out."""
+    last_error: str = ""
+
+
+def framed(screen: int, lines: list[str], view: View, last_line: str) -> str:
+    """A whole screen: title, lines, the last error but at the end of a test, last line."""
+    title = _TITLES.get(screen) or (
+        f"--------------------------- Repartition {screen - 4} Screen ------ [1-9]: Change Screen --"
+    )
+    out = [title, *lines]
+    if view.last_error and last_line != TERMINATED:
+        error = " ".join(view.last_error.split("\n", 1)[0].split("\r", 1)[0].split())
+        out.append(f"Last Error: {error[:_ERROR_SHOWN]}..." if len(error) > _ERROR_SHOWN else f"Last Error: {error}")
+    return "\n".join([*out, last_line]) + "\n"
 
 
 def scenario_screen(view: View, statistics: CallStatistics, wall: float, last_line: str) -> str:
     """Screen 1: rate, calls, and one row a message."""
-    total_s = max(wall - view.started, 0.0)
-    out = [_SCENARIO_TITLE]
     client = view.scenario.is_client
-    length = f"{view.pause_ms} ms"
-    if client:
-        period = f"{view.period_ms / 1000:.3f}s"
-        head = "Users (length)" if view.users is not None else "Call rate (length)"
-        rate = (
-            f"{view.users}({length})"
-            if view.users is not None
-            else f"{view.rate_cps * view.period_ms / 1000:.1f}({length})/{period}"
-        )
-        out.append(f"  {head}   Port   Total-time  Total-calls  Remote-host")
-        out.append(
-            f"  {rate:<{len(head)}}   {view.local_port:<5}  {total_s:8.2f} s  {statistics.created:>11}  "
-            f"{view.remote}({view.transport})"
-        )
-    else:
-        out.append("  Port   Total-time  Total-calls  Transport")
-        out.append(f"  {view.local_port:<5}  {total_s:8.2f} s  {statistics.created:>11}  {view.transport}")
-    out.append("")
+    out = [*_head(view, statistics, wall), ""]
     period_s = max(wall - view.previous_wall, 0.0)
     new_calls = statistics.created - view.previous.created
-    first = f"{new_calls} new calls during {period_s:.3f} s period"
+    first = f"{max(new_calls, 0)} new calls during {period_s:.3f} s period"
     if view.calls is not None and statistics.created >= view.calls:
         first = f"Call limit {view.calls} hit, {period_s:.1f} s period"
+    late, before = statistics.loop_lateness, view.previous.loop_lateness
+    timers = late.count - before.count
+    resolution_ms = (late.total - before.total) // timers // 1000 if timers > 0 else 0
+    out.append(_pair(first, f"{resolution_ms} ms scheduler resolution"))
     limit = f" (limit {view.limit})" if client and view.limit else ""
-    out.append(_pair(first, "1 ms scheduler resolution"))
     out.append(
         _pair(f"{statistics.current} calls{limit}", f"Peak was {statistics.peak} calls, after {view.peak_at:.0f} s")
     )
+    out.append(f"  {view.running} Running, {view.paused} Paused, {view.woken} Woken up")
     out.append(
         _pair(
             f"{statistics.dead_call} dead call msg (discarded)",
             f"{statistics.out_of_call} out-of-call msg (discarded)" if client else "",
         )
     )
-    dropped = f"{statistics.datagrams_dropped} datagrams dropped by the system"
-    out.append(_pair(f"{statistics.not_started} calls not started (limit)" if client else "", dropped))
+    if view.auto_answer or statistics.auto_answered:
+        out.append(f"  {statistics.auto_answered} requests auto-answered")
+    errors = "/".join(map(str, view.errors))
+    out.append(_pair(f"{view.sockets} open sockets", f"{errors} {view.transport} errors (send/recv/cong)"))
+    if statistics.not_started or statistics.datagrams_dropped:
+        dropped = f"{statistics.datagrams_dropped} datagrams dropped by the system"
+        out.append(_pair(f"{statistics.not_started} calls not started (limit)", dropped))
     if view.media:
         out.append(f"  {view.media}")
-    out += ["", *_rows(view, statistics), last_line]
-    return "\n".join(out) + "\n"
+    return framed(SCENARIO, [*out, "", *_rows(view, statistics)], view, last_line)
 
 
-def statistics_screen(view: View, statistics: CallStatistics, wall: float, last_line: str) -> str:
-    """Screen 2: counters of the last period and of the whole run."""
-    before = view.previous
-    period, total = max(wall - view.previous_wall, 0.0), max(wall - view.started, 0.0)
-    out = [_STATISTICS_TITLE]
-    for name, moment in (
-        ("Start Time", view.started),
-        ("Last Reset Time", view.previous_wall),
-        ("Current Time", wall),
-    ):
-        out.append(f"  {name:<23}| {timestamp(moment)}")
-    out += [_RULE, "  Counter Name           | Periodic value            | Cumulative value", _RULE]
-    out.append(_counter("Elapsed Time", duration(period * 1e6), duration(total * 1e6)))
-    rates = [
-        f"{calls / seconds if seconds > 0 else 0.0:8.3f} cps"
-        for calls, seconds in ((statistics.created - before.created, period), (statistics.created, total))
+def _head(view: View, statistics: CallStatistics, wall: float) -> list[str]:
+    """The two lines on rate, port, time and peer."""
+    total_s = max(wall - view.started, 0.0)
+    counts = f"{view.local_port:<5} {total_s:9.2f} s     {statistics.created:8}"
+    if not view.scenario.is_client:
+        return ["  Port   Total-time  Total-calls  Transport", f"  {counts}  {view.transport}"]
+    host, _, port = view.remote.rpartition(":")
+    peer = f"{host[:20]}:{port}({view.transport})"
+    if view.users is not None:
+        return [
+            "  Users (length)   Port   Total-time  Total-calls  Remote-host",
+            f"  {view.users} ({view.pause_ms} ms)   {counts}  {peer}"[:WIDTH],
+        ]
+    rate = f"{view.rate_cps * view.period_ms / 1000:3.1f}({view.pause_ms} ms)/{view.period_ms / 1000:5.3f}s"
+    return [
+        "  Call rate (length)   Port   Total-time  Total-calls  Remote-host",
+        f"  {rate}   {counts}  {peer}"[:WIDTH],
     ]
-    out += [_counter("Call Rate", *rates), _RULE]
-    for name, now, then in (
-        ("Incoming calls created", statistics.incoming, before.incoming),
-        ("Outgoing calls created", statistics.outgoing, before.outgoing),
-    ):
-        out.append(_counter(name, f"{now - then:8d}", f"{now:8d}"))
-    out.append(_counter("Total Calls created", "", f"{statistics.created:8d}"))
-    out += [_counter("Current Calls", f"{statistics.current:8d}", ""), _RULE]
-    for name, now, then in (
-        ("Successful call", statistics.successful, before.successful),
-        ("Failed call", statistics.failed, before.failed),
-    ):
-        out.append(_counter(name, f"{now - then:8d}", f"{now:8d}"))
-    out.append(_RULE)
-    empty = Histogram()
-    for rtd in scenario_rtds(view.scenario):
-        now_times = statistics.response_times.get(rtd, empty)
-        out.append(_times(f"Response Time {rtd}", now_times, before.response_times.get(rtd, empty)))
-    out.append(_times("Call Length", statistics.call_length, before.call_length))
-    out.append(last_line)
-    return "\n".join(out) + "\n"
 
 
 def failures(statistics: CallStatistics) -> str:
@@ -145,21 +144,17 @@ def failures(statistics: CallStatistics) -> str:
 
 
 def _pair(left: str, right: str) -> str:
-    return f"  {left:<40}{right}".rstrip()
+    return f"  {left:<38.38}  {right:.37}".rstrip()
 
 
-def _counter(name: str, periodic: str, cumulative: str) -> str:
-    return f"  {name:<23}| {periodic:<26}| {cumulative:<25}".rstrip()
-
-
-def _times(name: str, now: Histogram, before: Histogram) -> str:
-    count, total = now.count - before.count, now.total - before.total
-    return _counter(name, duration(total / count if count else 0), duration(now.mean))
+def has_losses(scenario: model.Scenario) -> bool:
+    """Whether losses have their own column."""
+    return any(element.lost is not None for element in scenario.elements)
 
 
 def _rows(view: View, statistics: CallStatistics) -> list[str]:
     """The header and one row a message that is not hidden."""
-    losses = any(element.lost is not None for element in view.scenario.elements)
+    losses = has_losses(view.scenario)
     columns = (
         ("Messages", "Retrans", "Timeout", "Unexp.", "Lost")
         if losses
@@ -168,7 +163,7 @@ def _rows(view: View, statistics: CallStatistics) -> list[str]:
     out = [" " * 36 + "  ".join(f"{name:<8}" for name in columns).rstrip()]
     for index, element in enumerate(view.scenario.elements):
         counters = statistics.steps[index] if index < len(statistics.steps) else StepCounters()
-        if not element.hide:
+        if not (element.hide and view.hidden):
             out.append(f"{index:<2}:" + _row(element, counters, view, losses))
         if element.crlf:
             out.append("")
@@ -198,25 +193,44 @@ def _row(element: model.Element, counters: StepCounters, view: View, losses: boo
 def _other(element: model.Element, counters: StepCounters, view: View) -> str:
     client = view.scenario.is_client
     if isinstance(element, model.Pause):
-        text, name = f"[{_pause_text(element, view.pause_ms):>9}]", "Pause"
+        text, name = f"[{pause_text(element, view.pause_ms):>9}]", "Pause"
         left = f"{name:>12} {text}" if client else f"  {text} {name}"
         return f"{left:<33}" + _cells([counters.messages, None, None, counters.unexpected, None])
-    text = element.display or "[ NOP ]"
-    return f"{text[:24]:>24}" if client else f"  {text[:30]}"
+    if isinstance(element, model.SendCommand):
+        left = "        [ Sent Command ]" if client else "  [ Sent Command ]"
+        return f"{left:<33}" + _cells([counters.messages, None, None, None, None])
+    if isinstance(element, model.RecvCommand):
+        left = "    [ Received Command ]" if client else "  [ Received Command ]"
+        return f"{left:<33}" + _cells([counters.messages, None, counters.timeouts, None, None])
+    if element.display:
+        return f" {element.display[: WIDTH - 4]}"
+    return "              [ NOP ]" if client else "  [ NOP ]"
 
 
-def _pause_text(pause: model.Pause, default_ms: int) -> str:
+def pause_text(pause: model.Pause, default_ms: int) -> str:
+    """Length of a pause as the screens say it."""
     if pause.variable:
         return f"${pause.variable}"
     if pause.distribution is not None:
-        short = {"normal": "N", "lognormal": "LN", "exponential": "Exp", "weibull": "Wb", "pareto": "P", "gamma": "G"}
+        short = {"lognormal": "LN", "weibull": "Wb", "pareto": "P", "gamma": "G", "negbin": "NB"}
         name, values = pause.distribution.name, [value for _, value in pause.distribution.parameters]
         if name == "fixed":
-            return f"{values[0]:g}ms"
+            return time_text(values[0])
         if name == "uniform":
-            return f"{values[0]:g}/{values[1]:g}ms"
+            return f"{time_text(values[0])}/{time_text(values[1])}"
+        if name in ("normal", "exponential"):
+            return f"{'N' if name == 'normal' else 'Exp'}({','.join(map(time_text, values))})"
         return f"{short.get(name, name)}({','.join(f'{value:g}' for value in values)})"
-    return f"{default_ms if pause.milliseconds is None else pause.milliseconds}ms"
+    return time_text(default_ms if pause.milliseconds is None else pause.milliseconds)
+
+
+def time_text(milliseconds: float) -> str:
+    """`100ms`, `12.5s` or `2:05`."""
+    if milliseconds < 10_000:
+        return f"{milliseconds:.0f}ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f}s"
+    return f"{int(milliseconds // 60_000)}:{int(milliseconds // 1000 % 60):02d}"
 
 
 def _cells(cells: list[int | None]) -> str:

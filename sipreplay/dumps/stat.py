@@ -101,6 +101,10 @@ class StatWriter:
         self._previous = deepcopy(statistics)
         self._reset = wall
 
+    def restart(self) -> None:
+        """The counters began again at 0."""
+        self._previous = CallStatistics()
+
     def close(self) -> None:
         """Close the file. Closing twice does nothing."""
         self._file.close()
@@ -162,7 +166,15 @@ def scenario_counters(scenario: Scenario) -> list[str]:
     return list(dict.fromkeys(element.counter for element in elements if element.counter))
 
 
-def stat_writer(path: Path, scenario: Scenario, *, started: float, delimiter: str = ";") -> StatWriter:
+def stat_writer(
+    path: Path,
+    scenario: Scenario,
+    *,
+    started: float,
+    delimiter: str = ";",
+    rfc3339: bool = False,
+    periodic_rtd: bool = False,
+) -> StatWriter:
     """A writer with the columns that SIPp would give this scenario."""
     return StatWriter(
         path,
@@ -172,6 +184,8 @@ def stat_writer(path: Path, scenario: Scenario, *, started: float, delimiter: st
         length_bins=scenario.call_length_repartition,
         started=started,
         delimiter=delimiter,
+        rfc3339=rfc3339,
+        periodic_rtd=periodic_rtd,
     )
 
 

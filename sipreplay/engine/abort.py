@@ -22,7 +22,7 @@ def release(engine: Engine, call: Call, now: float) -> None:
     No dialog yet: ACK for a failure, CANCEL after a provisional response, ACK and BYE after a 200 that was not
     acknowledged, nothing if nothing was received. Otherwise BYE.
     """
-    if not engine.client or call.index <= 0:
+    if not engine.calling or call.index <= 0:
         return
     received = call.last_received
     if call.last_sent.startswith(b"INVITE") and not call.established:

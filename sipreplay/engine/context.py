@@ -56,6 +56,8 @@ class Context:
         self.totals: CallStatistics = self.counters.statistics
         self.globals: list[Value] = [None] * program.global_variables
         self.user_tables: dict[int, list[Value]] = {}
+        self.socket_errors = [0, 0, 0]
+        """Sends that failed, errors that came back, sends that found no room."""
         self.started = now
         self.wall_offset = wall - now
         self.stopping = False
@@ -74,6 +76,13 @@ class Context:
         """Response codes that no step took, if somebody collects them."""
         for name, text in config.set_variables.items():
             self.globals[program.global_names[name] & INDEX_MASK] = text.encode("utf-8", "surrogateescape")
+
+    def reset_statistics(self) -> None:
+        """Count from 0 again, but for the calls that are open now."""
+        current = self.totals.current
+        self.counters = Counters(self.program)
+        self.totals = self.counters.statistics
+        self.totals.current = self.totals.peak = current
 
     def tick(self, now: float) -> int:
         """Milliseconds since the start (SIPp's clock tick)."""

@@ -82,6 +82,8 @@ class Engine(Pacing):
         """Where calls that are placed go."""
         if self.destination is None and endpoint.remote_ip:
             self.destination = (endpoint.remote_ip, endpoint.remote_port)
+        self.calling = next((s.kind == SEND for s in self.steps if s.kind in (SEND, RECV)), self.client)
+        """Whether the first message is sent: a call of ours, even if a twin's command starts it."""
         self.retransmits = endpoint.transport == "UDP" and config.retransmission
         self.loose_copies = config.loose_copies
         self.deaf_in_pauses = config.ignore_while_pausing
@@ -192,6 +194,7 @@ class Engine(Pacing):
         Over UDP: nobody listens there. Somebody may yet: its calls go on retransmitting, and know why if they give up.
         """
         if self.endpoint.transport == "UDP":
+            self.socket_errors[1] += 1
             if len(self.refusing) < REFUSING_LIMIT:
                 self.refusing.add(address)
             return

@@ -32,7 +32,7 @@ def begin(engine: Engine, now: float) -> None:
     config = engine.config
     program = engine.program
     engine.started = now
-    if program.client and engine.destination is None:
+    if (program.client or engine.calling) and engine.destination is None:
         raise UsageError("this scenario places calls: a remote host is needed")
     if config.users is not None and not program.client:
         raise UsageError("--users needs a scenario that places calls")

@@ -15,8 +15,6 @@ from sipreplay.engine.call import Address
 from sipreplay.engine.config import EngineConfig
 from sipreplay.stats.calls import CallStatistics
 
-DRAIN = 1000
-"""Datagrams taken in one turn, before timers get theirs."""
 LARGEST = 65536
 
 Receive = Callable[[bytes, Address | None, float], None]
@@ -28,6 +26,10 @@ class Link(Protocol):
 
     address: Address
     """Where it listens."""
+
+    @property
+    def sockets(self) -> int:
+        """How many sockets are open."""
 
     def send(self, data: bytes, address: Address) -> object:
         """Send one message. Raises BlockingIOError if there is no room now, OSError if it cannot be sent."""
@@ -63,7 +65,13 @@ class UdpLink:
         self.send: Callable[[bytes, Address], object] = self._socket.sendto
         self._receive: Receive | None = None
         self._client = False
+        self._drain = config.messages_a_turn
         self._lost: Lost | None = None
+
+    @property
+    def sockets(self) -> int:
+        """The one."""
+        return 1
 
     def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
         """Register with `poll`. `lost` hears of addresses where nobody listens, as far as their hosts say so."""
@@ -86,11 +94,11 @@ class UdpLink:
             if self._client:
                 # Where a datagram comes from does not matter to a client, and asking costs time.
                 take = self._socket.recv
-                for _ in range(DRAIN):
+                for _ in range(self._drain):
                     receive(take(LARGEST), None, monotonic())
             else:
                 take_from = self._socket.recvfrom
-                for _ in range(DRAIN):
+                for _ in range(self._drain):
                     data, address = take_from(LARGEST)
                     receive(data, address[:2], monotonic())
         except BlockingIOError:

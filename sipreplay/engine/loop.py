@@ -162,6 +162,8 @@ class Loop:
         self._gone = False
         self._held = False
         self._abort_at = NEVER
+        self._poll: select.epoll | None = None
+        self._others: set[int] = set()
 
     def _twins(self) -> TwinLink | None:
         """The connections of third party call control, if the scenario has a part in it."""
@@ -248,8 +250,16 @@ class Loop:
                 gc.enable()
         return EngineResult(self.statistics(), self.reason or "finished", self.message, self.address)
 
+    def forget(self, fd: int) -> None:
+        """A watched descriptor is at its end."""
+        self._others.discard(fd)
+        if self._poll is not None:
+            with contextlib.suppress(OSError):
+                self._poll.unregister(fd)
+
     def _begin(self, poll: select.epoll) -> None:
         """Register all sockets."""
+        self._poll = poll
         config = self.config
         needs_sources = config.auto_answer or bool(self.companions.engines)
         quiet = self.program.client and not needs_sources
@@ -276,7 +286,7 @@ class Loop:
         engine = self.engine
         monotonic = time.monotonic
         handle = self.link.handle
-        others = set(watched)
+        others = self._others = set(watched)
         if self.control is not None:
             others.add(self.control.fileno())
         twin = self.twin
@@ -316,7 +326,7 @@ class Loop:
                 if engine.timed_out:
                     self.reason = "timeout"
                 return
-            wait = min(max(wake - now, 0.0), IDLE_S)
+            wait = min(max(min(wake, watch.due) - now, 0.0), IDLE_S)
             for fd, events in poll.poll(wait):
                 if fd in others or (twin is not None and twin.owns(fd)):
                     self._handle(fd, events, watched, poll)

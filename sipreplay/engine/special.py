@@ -174,6 +174,7 @@ def after_send(engine: Engine, call: Call, step: Step, data: bytes, now: float) 
 
 def send_failed(engine: Engine, call: Call, data: bytes, error: OSError) -> None:
     """The socket would not send. Raises CallFailed, unless it only told of an earlier datagram that came back."""
+    engine.socket_errors[0] += 1
     if engine.endpoint.transport == "UDP":
         try:
             engine.send(data, call.address)  # type: ignore[arg-type]
@@ -190,6 +191,7 @@ def send_failed(engine: Engine, call: Call, data: bytes, error: OSError) -> None
 
 def congested(engine: Engine, call: Call, step: Step, now: float) -> bool:
     """The socket has no room: try again in a millisecond, until the send's timeout. Returns False: the call waits."""
+    engine.socket_errors[2] += 1
     more = call.extra()
     if step.uses_cseq:
         call.cseq -= 1

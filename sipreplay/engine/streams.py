@@ -69,6 +69,11 @@ class StreamLink:
         for fd in self._by_fd:
             poll.register(fd, select.EPOLLIN)
 
+    @property
+    def sockets(self) -> int:
+        """The listening one and the connections."""
+        return 1 + len(self._by_fd)
+
     def deliver_to(self, receive: Receive) -> None:
         """Hand messages to another function from now on."""
         self._receive = receive

@@ -240,7 +240,7 @@ def test_on_a_terminal_the_screen_is_drawn_while_calls_run(
     screens = capsys.readouterr().out.split("\x1b[2J\x1b[H")[1:]
     assert len(screens) > 3
     assert screens[0].startswith("------------------------------ Scenario Screen")
-    assert "Ctrl-C once for a soft exit" in screens[0]
+    assert "[q]: Soft exit" in screens[0]
     assert "Test Terminated" in screens[-1]
 
 

@@ -57,9 +57,14 @@ def test_help_is_looked_for_before_anything_else_counts() -> None:
         ("-foo", "unknown option -foo"),
         ("-trace_stats", "did you mean -trace_stat"),
         ("--nope 1", "unknown option --nope"),
-        ("-bg", "-bg of SIPp is not supported yet"),
-        ("-tls_cert x", "-tls_cert of SIPp is not supported yet"),
-        ("-3pcc a:1", "-3pcc of SIPp is not supported yet"),
+        ("-tls_cert x", "-tls_cert: TLS is not supported yet; use -t u1"),
+        ("-plugin x.so", "-plugin: SIPp's plugins are C"),
+        ("-rtp_echo", "-rtp_echo: .*not supported yet"),
+        ("-rxrn x", "use -rxsf"),
+        ("-reconnect_close maybe", "not supported yet"),
+        ("-message_overwrite maybe", "must be true or false"),
+        ("-watchdog_major_maxtriggers x", "must be an integer"),
+        ("-oocsn ooc_default -oocsf x.xml", "given twice; use -oocsn or -oocsf once"),
         ("a b", "'b' is a second remote host"),
         ("-m", "-m needs N"),
         ("-key a", "-key needs KEYWORD VALUE"),
@@ -86,6 +91,16 @@ def test_what_is_wrong_is_named(words: str, message: str) -> None:
         ("-p 70000", "from 1 to 65535"),
         ("-l 0", "at least 1"),
         ("-rp 0", "longer than 0"),
+        ("-default_behaviors all,-byte", "unknown behavior '-byte'"),
+        ("-rtcheck fast", "must be full or loose"),
+        ("-cid_type nice", "-cid_type nice: unknown"),
+        ("-lost 101", "at most 100"),
+        ("-3pcc 127.0.0.1 -master m", "-3pcc and -master exclude each other"),
+        ("-master m", "needs -slave_cfg"),
+        ("-slave_cfg none.cfg -slave a", "none.cfg: cannot be read"),
+        ("-ringbuffer_size 5 -max_log_size 5", "exclude each other"),
+        ("-ringbuffer_files 5", "needs -ringbuffer_size"),
+        ("-dynamicStep 0", "at least 1"),
         ("a:99999", "from 1 to 65535"),
     ],
 )
@@ -95,7 +110,7 @@ def test_values_that_cannot_be(words: str, message: str) -> None:
 
 
 def test_no_option_is_both_built_and_not() -> None:
-    assert not NOT_YET & set(OPTIONS)
+    assert not set(NOT_YET) & set(OPTIONS)
     text = help_text()
     assert all(f"-{name}" in text for name in OPTIONS)
 
@@ -137,8 +152,55 @@ def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (config.retransmission, config.base_cseq) == (False, 9)
 
 
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ("", {"bye", "abortunexp", "pingreply", "cseq"}),
+        ("-nd", set()),
+        ("-default_behaviors all,-bye", {"abortunexp", "pingreply", "cseq"}),
+        ("-default_behaviors -bye", set()),
+        ("-default_behaviors bye,+cseq", {"bye", "cseq"}),
+        ("-default_behaviors all,none,pingreply", {"pingreply"}),
+    ],
+)
+def test_a_list_of_behaviors_starts_from_nothing(words: str, left: set[str]) -> None:
+    config = settings_of(evaluate(words.split())).engine
+    kept = {
+        "bye": config.default_bye,
+        "abortunexp": config.abort_unexpected,
+        "pingreply": config.answer_ping,
+        "cseq": config.check_ack_cseq,
+    }
+    assert {name for name, on in kept.items() if on} == left
+
+
+def test_rates_are_by_the_period() -> None:
+    words = "-r 6 -rp 2s -rate_increase 4 -rate_max 20 -fd 5 -no_rate_quit"
+    config = settings_of(evaluate(words.split())).engine
+    assert (config.rate_cps, config.rate_increase_cps, config.rate_max_cps) == (3.0, 2.0, 10.0)
+    assert (config.rate_interval_s, config.stop_at_rate_max) == (5.0, False)
+    assert settings_of(evaluate(["-rate_increase", "4", "-rate_interval", "2"])).engine.rate_interval_s == 2.0
+
+
+def test_twins_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "twins.cfg"
+    file.write_text("m;127.0.0.1:6060\n\ns1;127.0.0.2\n")
+    twin = settings_of(evaluate(["-slave_cfg", str(file), "-slave", "s1"])).engine.twin
+    assert twin is not None
+    assert (twin.name, twin.master) == ("s1", False)
+    assert twin.peers == {"m": ("127.0.0.1", 6060), "s1": ("127.0.0.2", 6060)}
+    with pytest.raises(UsageError, match="no line for s2"):
+        settings_of(evaluate(["-slave_cfg", str(file), "-slave", "s2"]))
+    file.write_text("m 127.0.0.1:6060\n")
+    with pytest.raises(UsageError, match=r"twins.cfg:1: wants NAME;HOST:PORT"):
+        settings_of(evaluate(["-slave_cfg", str(file), "-master", "m"]))
+
+
 def test_the_local_address_is_the_one_that_reaches_the_peer() -> None:
-    assert settings_of(evaluate(["127.0.0.9"])).engine.local_ip == "127.0.0.1"
+    client = settings_of(evaluate(["127.0.0.9"])).engine
+    assert (client.local_ip, client.advertise_ip) == ("0.0.0.0", "127.0.0.1")
+    bound = settings_of(evaluate(["127.0.0.9", "-bind_local"])).engine
+    assert (bound.local_ip, bound.advertise_ip) == ("127.0.0.1", "")
     server = settings_of(evaluate(["-sn", "uas"])).engine
     assert server.local_ip == "0.0.0.0"
     assert server.advertise_ip
