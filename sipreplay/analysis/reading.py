@@ -90,6 +90,9 @@ def _analyse(
             f"{collector.dropped:,} SIP messages were dropped: at most {MAX_CALL_IDS:,} Call-IDs and {MAX_MESSAGES:,} "
             "messages are followed; split the capture",
         )
+    if keys.damaged and captures.readers:
+        lines = "1 line of the key log is" if keys.damaged == 1 else f"{keys.damaged:,} lines of the key log are"
+        captures.readers[-1].note(0, f"{lines} damaged; the others are used")
     dialogs = build_dialogs(messages)
     calls = build_calls(dialogs, correlate)
     media = MediaMap(dialogs, taker.facts)
