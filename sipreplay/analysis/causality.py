@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Sequence
 
 from sipreplay.analysis.model import Address, CapturedMessage
+from sipreplay.analysis.rows import Row
 from sipreplay.sip.via import branch_of
 
 _Key = tuple[str, int, str, int, str]
@@ -17,6 +18,8 @@ _Key = tuple[str, int, str, int, str]
 
 def via_branches(captured: CapturedMessage) -> list[str]:
     """The branches of all Vias, top first."""
+    if isinstance(captured, Row):
+        return captured.branches
     return [branch_of(part) for part in captured.message.via_values]
 
 

@@ -1,369 +1,346 @@
-"""Messages to hop-dialogs: (Call-ID, tags, pair of actors), as docs/dialogs.md describes.
+"""Messages to hop-dialogs, Call-ID by Call-ID; what a shape says (`hops`) is filled in with the Call-ID's own texts.
 
-Owns which transaction belongs to which hop-dialog (digest rounds, registration rounds, requests from the callee,
-requests that go past a proxy), how hops chain, and what addresses each side uses. Never groups messages into
-transactions (`transactions`) and never judges an outcome (`states`).
+Owns the form in which the messages of Call-IDs are compared, and the memory of shapes: real traffic has few, so that
+most are looked up and not worked out. Never decides which message belongs to which dialog.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from operator import attrgetter
+from itertools import pairwise
+from typing import Any
 
-from sipreplay.analysis.causality import causal_order, via_branches
+import numpy as np
+from numpy.typing import NDArray
+
+from sipreplay.analysis.hops import HopShape, hop_shapes
+from sipreplay.analysis.hops import sent_by_caller as sent_by_caller
 from sipreplay.analysis.messages import REPEAT_LIMIT_S
-from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
-from sipreplay.analysis.states import dialog_state, post_dial_delay_ms, setup_ms
-from sipreplay.analysis.store import SomeMessages
-from sipreplay.analysis.transactions import Exchange, build_transactions, group_exchanges, in_order
+from sipreplay.analysis.model import Address, HopDialog
+from sipreplay.analysis.rows import Answer, Group, Question, rows_of
+from sipreplay.analysis.store import MessageStore
+from sipreplay.analysis.stored import DialogMessages, DialogTransactions, Grouped
 
-_NEAR = 64
-"""How many hop-dialogs that could match are looked at, the latest first: keeps hostile captures linear."""
-_SENT_BY = re.compile(r"\s*SIP\s*/\s*2\.0\s*/\s*\w+\s+(\[[^\]\s]*\]|[^:;\s]+)(?:\s*:\s*(\d{1,5}))?", re.IGNORECASE)
-_SIP_HOST = re.compile(r"\bsips?:(?:[^@>;,\s]*@)?(\[[^\]\s]*\]|[^:;>,?\s]+)(?::(\d{1,5}))?", re.IGNORECASE)
-_RETRIED = frozenset({401, 407, 412, 413, 414, 415, 416, 420, 421, 422, 423, 424, 428, 494})
-"""Answers after which the caller tries again as part of the same attempt (RFC 3261 8.1.3.5 and later codes)."""
+MAX_SHAPES = 65_536
+"""Shapes that are remembered; then they are worked out anew."""
+MAX_REMEMBERED = 1024
+"""Messages of a Call-ID whose shape is remembered."""
+_AT_A_TIME = 32_768
+"""Messages that stand in lists at a time."""
+_TIE, _ODD = 8, 16
+"""Flags besides those of the store: at the time of the message before; and in no order that packet numbers tell."""
 
-
-class _Hop:
-    """A hop-dialog while it is being built."""
-
-    __slots__ = ("callee", "caller", "exchanges", "first", "from_tag", "method", "to_tags", "upstream")
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.first = exchange
-        self.method = exchange.method
-        self.from_tag = exchange.from_tag
-        self.to_tags: dict[str, None] = {}
-        self.caller: set[Address] = {exchange.source}
-        self.callee: set[Address] = {exchange.destination}
-        self.exchanges: list[Exchange] = []
-        self.upstream: _Hop | None = None
-
-    @property
-    def last_initial(self) -> Exchange:
-        """The latest round of the request that made the dialog."""
-        return next((x for x in reversed(self.exchanges) if x.method == self.method and not x.to_tag), self.first)
-
-    def sends(self, exchange: Exchange) -> bool:
-        """Whether the caller sent this request: by tags; without tags by address."""
-        tag = exchange.from_tag
-        if tag == self.from_tag and tag not in self.to_tags:
-            return True
-        if tag in self.to_tags and tag != self.from_tag:
-            return False
-        if exchange.to_tag and exchange.to_tag == self.from_tag:
-            return False
-        return exchange.source in self.caller or exchange.source not in self.callee
-
-    def add(self, exchange: Exchange) -> None:
-        """Take an exchange, and learn addresses and To-tags from it."""
-        forward = self.sends(exchange)
-        self.exchanges.append(exchange)
-        ours, theirs = (self.caller, self.callee) if forward else (self.callee, self.caller)
-        if not exchange.to_tag or exchange is self.first:
-            # Only what opens the dialog says who the neighbours are: a later request may go past a proxy.
-            ours.add(exchange.source)
-            theirs.add(exchange.destination)
-            for captured in exchange.messages:
-                if captured.message.status:
-                    ours.add(captured.destination)
-                    theirs.add(captured.source)
-            if exchange.request is not None:
-                ours.update(_listens(exchange.request))
-            final = exchange.final()
-            if final is not None and final.message.status < 300:
-                theirs.update(_listens(final))
-        if forward:
-            if exchange.to_tag:
-                self.to_tags.setdefault(exchange.to_tag)
-            for captured in exchange.messages:
-                # A To-tag on 100 makes no dialog (RFC 3261 8.2.6.2 lets a server add one).
-                if captured.message.status > 100 and captured.message.cseq_method == exchange.method:
-                    tag = captured.message.to_tag
-                    if tag:
-                        self.to_tags.setdefault(tag)
+_Kind = tuple[int, int, int]
 
 
-def _listens(captured: CapturedMessage) -> list[Address]:
-    """Where the sender says it listens: its own Via (requests) and Contact, on the host that the packet came from.
+class _Node:
+    """A step on the way to a shape: either what has to be asked next, or the answer to all."""
 
-    Other hosts are left out: behind a NAT many clients name the same private address, and through a proxy a Contact is
-    not the neighbour's.
-    """
-    message = captured.message
-    host = captured.source.host
-    found = []
-    if message.is_request:
-        vias = message.via_values
-        sent_by = _SENT_BY.match(vias[0]) if vias else None
-        if sent_by and sent_by.group(1).strip("[]") == host:
-            found.append(Address(host, int(sent_by.group(2) or 5060)))
-        if len(vias) > 1:
-            return found
-    for contact in _SIP_HOST.finditer(message.get("contact") or ""):
-        if contact.group(1).strip("[]") == host:
-            found.append(Address(host, int(contact.group(2) or 5060)))
-    return found
+    __slots__ = ("answers", "question", "shapes")
+
+    def __init__(self) -> None:
+        self.question: Question | None = None
+        self.answers: dict[Answer, _Node] = {}
+        self.shapes: tuple[HopShape, ...] | None = None
+
+
+class Shapes:
+    """Shapes by the form of the messages, and by what those say when asked."""
+
+    def __init__(self, limit: int = MAX_SHAPES) -> None:
+        """With a limit of 0 nothing is remembered."""
+        self._limit = limit
+        self._roots: dict[Any, _Node] = {}
+        self._count = 0
+        self.worked_out = 0
+        """How many were not remembered."""
+
+    def known(self, key: Any, group: Group) -> tuple[HopShape, ...] | None:
+        """The shapes of messages of this form, if they are remembered."""
+        node = self._roots.get(key)
+        while node is not None:
+            if node.shapes is not None:
+                return node.shapes
+            if node.question is None:
+                return None
+            node = node.answers.get(group.answer(node.question))
+        return None
+
+    def remember(self, key: Any, trail: Sequence[tuple[Question, Answer]], shapes: tuple[HopShape, ...]) -> None:
+        """Keep what was worked out, with what was asked on the way."""
+        self.worked_out += 1
+        if not self._limit:
+            return
+        if self._count >= self._limit:
+            self._roots.clear()
+            self._count = 0
+        self._count += 1
+        node = self._roots.setdefault(key, _Node())
+        for question, answer in trail:
+            node.question = question
+            node = node.answers.setdefault(answer, _Node())
+        node.shapes = shapes
+
+
+class _Patterns:
+    """Pairs of addresses by number: who is the same address and the same host as whom, in order of appearance."""
+
+    def __init__(self, store: MessageStore) -> None:
+        self._store = store
+        self._known: dict[tuple[int, ...], tuple[tuple[tuple[int, int, int, int], ...], list[Address]]] = {}
+
+    def of(self, pairs: tuple[int, ...]) -> tuple[tuple[tuple[int, int, int, int], ...], list[Address]]:
+        """(source, destination, their hosts) of each pair as numbers, and the addresses by number."""
+        found = self._known.get(pairs)
+        if found is None:
+            addresses: dict[Address, int] = {}
+            hosts: dict[str, int] = {}
+            pattern = []
+            for number in pairs:
+                ends = self._store.pairs[number]
+                of = [addresses.setdefault(end, len(addresses)) for end in ends]
+                at = [hosts.setdefault(end.host, len(hosts)) for end in ends]
+                pattern.append((of[0], of[1], at[0], at[1]))
+            if len(self._known) >= MAX_SHAPES:
+                self._known.clear()
+            found = self._known[pairs] = tuple(pattern), list(addresses)
+        return found
+
+
+class _Columns:
+    """What decides about shapes, of messages that stand one Call-ID after the other, as lists."""
+
+    def __init__(self, rows: NDArray[Any], kinds: NDArray[Any], ties: NDArray[Any]) -> None:
+        self.time: list[float] = rows["time"].tolist()
+        self.packet: list[int] = rows["packet"].tolist()
+        self.pair: list[int] = rows["pair"].tolist()
+        self.kind: list[int] = kinds.tolist()
+        self.cseq: list[int] = rows["cseq"].tolist()
+        self.from_tag: list[int] = rows["from_tag"].tolist()
+        self.to_tag: list[int] = rows["to_tag"].tolist()
+        self.branch: list[int] = rows["branch"].tolist()
+        self.flags: list[int] = ((rows["flags"] & 7) | ties).tolist()
+        self.odd = bool((ties & _ODD).any())
 
 
 class _Builder:
-    """Deals the exchanges of one Call-ID out to hop-dialogs."""
+    """Builds the dialogs of all Call-IDs of a store."""
 
-    def __init__(self) -> None:
-        self.hops: list[_Hop] = []
-        self._initial: dict[tuple[object, ...], list[_Hop]] = {}
-        self._by_tag: dict[str, list[_Hop]] = {}
+    def __init__(self, store: MessageStore, shapes: Shapes) -> None:
+        self._store = store
+        self._shapes = shapes
+        self._patterns = _Patterns(store)
+        self._kinds: list[_Kind] = []
+        self._texts = [store.methods.text(number) for number in range(len(store.methods) + 1)]
+        self._sets: dict[frozenset[Address], frozenset[Address]] = {}
+        self._grouped = Grouped(store, np.zeros(0, np.uint32))
+        self._several: list[tuple[tuple[HopShape, ...], list[HopDialog]]] = []
+        """Shapes and dialogs of Call-IDs that have several."""
+        self.found: list[tuple[float, int, int, HopDialog]] = []
+        """Dialogs with what they are numbered by: time, capture and packet of the first message."""
 
-    def take(self, exchange: Exchange) -> None:
-        """Put one exchange where it belongs; opens a hop-dialog when none fits."""
-        hops = self._in_dialog(exchange) if exchange.to_tag and exchange.method != "REGISTER" else []
-        if not hops:
-            hop = self._same_attempt(exchange)
-            hops = [hop] if hop else [self._open(exchange)]
-        for hop in hops:
-            hop.add(exchange)
-            for tag in hop.to_tags:
-                known = self._by_tag.setdefault(tag, [])
-                if hop not in known[-_NEAR:]:
-                    known.append(hop)
+    def all(self) -> None:
+        """Build them, in order of Call-IDs."""
+        rows = self._store.rows
+        order = _by_call(rows)
+        if len(order) == 0:
+            return
+        self._grouped = Grouped(self._store, order)
+        call = rows["call"][order]
+        starts = [*np.flatnonzero(np.concatenate(([True], call[1:] != call[:-1]))).tolist(), len(order)]
+        first = 0
+        while first < len(starts) - 1:
+            last = first + 1
+            while last < len(starts) - 1 and starts[last + 1] - starts[first] <= _AT_A_TIME:
+                last += 1
+            self._some(rows[order[starts[first] : starts[last]]], starts[first : last + 1])
+            first = last
 
-    def _open(self, exchange: Exchange) -> _Hop:
-        hop = _Hop(exchange)
-        self.hops.append(hop)
-        self._initial.setdefault(_initial_key(exchange), []).append(hop)
-        if hop.from_tag:
-            self._by_tag.setdefault(hop.from_tag, []).append(hop)
-        return hop
+    def _some(self, rows: NDArray[Any], starts: list[int]) -> None:
+        base = starts[0]
+        triples, kinds = np.unique(_combined(rows), return_inverse=True)
+        self._kinds = [(t >> 40, t >> 16 & 0xFFFFFF, t & 0xFFFF) for t in triples.tolist()]
+        columns = _Columns(rows, kinds, _ties(rows, np.array(starts[:-1]) - base))
+        several = np.maximum.reduceat(rows["capture"], np.array(starts[:-1]) - base) != np.minimum.reduceat(
+            rows["capture"], np.array(starts[:-1]) - base
+        )
+        for (start, stop), mixed in zip(pairwise(starts), several.tolist(), strict=True):
+            begin, end = start - base, stop - base
+            cuts = [begin, end]
+            if mixed and columns.time[end - 1] - columns.time[begin] > REPEAT_LIMIT_S:
+                cuts = _conversations(columns, rows["capture"], self._kinds, begin, end)
+            for conversation, (here, there) in enumerate(pairwise(cuts)):
+                self._one(columns, here, there, base, conversation)
 
-    def _same_attempt(self, exchange: Exchange) -> _Hop | None:
-        """The hop-dialog that this request outside a dialog is another round of: after a challenge, or a refresh."""
-        if exchange.to_tag and exchange.method != "REGISTER":
-            return None
-        if exchange.method in ("ACK", "CANCEL"):  # with a branch of its own, against the rules
-            invites = self._initial.get(("INVITE", exchange.from_tag), [])[-_NEAR:]
-            return next((h for h in invites if exchange.source in h.caller and exchange.destination in h.callee), None)
-        near = [h for h in self._initial.get(_initial_key(exchange), [])[-_NEAR:] if _may_follow(h, exchange)]
-        for hop in reversed(near):
-            if exchange.source in hop.caller and exchange.destination in hop.callee:
-                return hop
-        hosts = [
-            hop
-            for hop in near
-            if exchange.cseq > hop.last_initial.cseq
-            and exchange.source.host in {a.host for a in hop.caller}
-            and exchange.destination in hop.callee
+    def _one(self, columns: _Columns, begin: int, end: int, base: int, conversation: int) -> None:
+        """The dialogs of one use of a Call-ID."""
+        count = end - begin
+        pairs = columns.pair[begin:end]
+        of, to = columns.from_tag[begin:end], columns.to_tag[begin:end]
+        branches = list(dict.fromkeys((0, *columns.branch[begin:end])))
+        tags = list(dict.fromkeys((0, *of, *to)))
+        ways = tuple(dict.fromkeys(pairs))
+        pattern, addresses = self._patterns.of(ways)
+        cseqs = columns.cseq[begin:end]
+        numbers = [
+            _numbered(ways, pairs),
+            _numbered(branches, columns.branch[begin:end]),
+            _numbered(tags, of),
+            _numbered(tags, to),
+            _numbered(sorted(set(cseqs)), cseqs),
         ]
-        return hosts[-1] if len(hosts) == 1 else None
+        kinds, flags = columns.kind[begin:end], columns.flags[begin:end]
+        group = Group(self._store, self._grouped.slice(base + begin, base + end), addresses, branches)
+        key = None
+        if count <= MAX_REMEMBERED and not (columns.odd and any(flag & _ODD for flag in flags)):
+            meant = tuple(map(self._kinds.__getitem__, kinds))
+            key = pattern, meant, bytes(flags), *(tuple(column) for column in numbers)
+        shapes = self._shapes.known(key, group) if key is not None else None
+        if shapes is None:
+            group.begin()
+            way = [pattern[number] for number in numbers[0]]
+            fields = [
+                (columns.time[at], columns.packet[at], *way[n], self._kinds[kinds[n]], numbers[4][n], numbers[2][n],
+                 numbers[3][n], numbers[1][n], flags[n])
+                for n, at in enumerate(range(begin, end))
+            ]  # fmt: skip
+            shapes = hop_shapes(rows_of(group, fields, self._texts))
+            if key is not None:
+                self._shapes.remember(key, group.trail, shapes)
+        self._fill(shapes, group, tags, columns.time, begin, base, conversation)
 
-    def _in_dialog(self, exchange: Exchange) -> list[_Hop]:
-        """The hop-dialogs that a request with a To-tag belongs to: one; two when it goes past a proxy between them."""
-        near = self._by_tag.get(exchange.from_tag, [])[-_NEAR:] + self._by_tag.get(exchange.to_tag, [])[-_NEAR:]
-        candidates = [hop for hop in dict.fromkeys(near) if _tags_fit(hop, exchange)]
-        if not candidates:
-            return []
-        senders = []
-        receivers = []
-        by_host = []
-        for hop in candidates:
-            here, there = (hop.caller, hop.callee) if hop.sends(exchange) else (hop.callee, hop.caller)
-            sends, receives = exchange.source in here, exchange.destination in there
-            if sends and receives:
-                return [hop]
-            if sends:
-                senders.append(hop)
-            if receives:
-                receivers.append(hop)
-            if exchange.source.host in {a.host for a in here} and exchange.destination.host in {a.host for a in there}:
-                by_host.append(hop)
-        if senders and receivers:
-            return list(dict.fromkeys((senders[0], receivers[0])))
-        lower = set(via_branches(exchange.messages[0])[1:])
-        if lower:  # what a hop passed on is not that hop's own
-            passed_on = {id(h) for h in candidates if any(x.branch in lower for x in h.exchanges[-_NEAR:])}
-            candidates, by_host, senders, receivers = (
-                [h for h in found if id(h) not in passed_on] for found in (candidates, by_host, senders, receivers)
+    def _fill(
+        self,
+        shapes: tuple[HopShape, ...],
+        group: Group,
+        tags: list[int],
+        times: list[float],
+        begin: int,
+        base: int,
+        conversation: int,
+    ) -> None:
+        """Dialogs of shapes, with the texts and addresses of this Call-ID."""
+        store, start = self._store, base + begin
+        made: list[HopDialog] = []
+        addresses = group.addresses
+        for shape in shapes:
+            first = store.row(self._grouped.order[start + shape.messages[0]])
+            dialog = HopDialog(
+                id=0,
+                kind=shape.kind,
+                call_id=made[0].call_id if made else store.call_ids.text(first[6]),
+                from_tag=store.tags.text(tags[shape.from_tag]),
+                to_tag=store.tags.text(tags[shape.to_tag]),
+                caller=addresses[shape.caller],
+                callee=addresses[shape.callee],
+                transport=store.transports.text(first[17]),
+                hop=shape.hop,
+                state=shape.state,
+                messages=DialogMessages(self._grouped, start, shape),
+                transactions=DialogTransactions(self._grouped, start, shape),
+                pdd_ms=_between(times, begin, shape.pdd),
+                setup_ms=_between(times, begin, shape.setup),
+                fork_tags=[store.tags.text(tags[tag]) for tag in shape.fork_tags],
+                caller_addresses=self._set(addresses, shape.caller_addresses),
+                callee_addresses=self._set(addresses, shape.callee_addresses),
+                conversation=conversation,
             )
-        close = [hop for hop in by_host if hop in senders or hop in receivers] or by_host or senders or receivers
-        return close[:1] if close else candidates[:1] if len(candidates) == 1 else []
+            made.append(dialog)
+            self.found.append((first[0], first[14], first[5], dialog))
+        if len(made) > 1:
+            self._several.append((shapes, made))
+
+    def _set(self, addresses: list[Address], numbers: frozenset[int]) -> frozenset[Address]:
+        """One set for all dialogs that have the same."""
+        made = frozenset(addresses[number] for number in numbers)
+        if len(self._sets) >= MAX_SHAPES:
+            self._sets.clear()
+        return self._sets.setdefault(made, made)
+
+    def link(self) -> list[HopDialog]:
+        """Number the dialogs in order of first message and tell each its upstream and its NAT alias."""
+        self.found.sort(key=lambda item: item[:3])
+        dialogs = [item[3] for item in self.found]
+        for number, dialog in enumerate(dialogs, 1):
+            dialog.id = number
+        for shapes, made in self._several:
+            openings: dict[int, HopDialog] = {}
+            for dialog in sorted(made, key=lambda d: d.id):
+                opening = self._store.row(self._first(dialog))
+                known = openings.setdefault(opening[3], dialog)
+                if known is not dialog and opening[2]:
+                    dialog.alias_of = known.id
+            for shape, dialog in zip(shapes, made, strict=True):
+                if shape.upstream >= 0:
+                    dialog.upstream = made[shape.upstream].id
+        return dialogs
+
+    def _first(self, dialog: HopDialog) -> int:
+        assert isinstance(dialog.messages, DialogMessages)
+        return dialog.messages.index(0)
 
 
-def _initial_key(exchange: Exchange) -> tuple[object, ...]:
-    """What tries of one request share. A registration's From-tag may change between rounds."""
-    return (exchange.method, exchange.from_tag if exchange.method == "INVITE" else "")
+def _between(times: list[float], begin: int, places: tuple[int, int] | None) -> float | None:
+    """Milliseconds between two messages, never less than 0."""
+    if places is None:
+        return None
+    return max(0.0, (times[begin + places[1]] - times[begin + places[0]]) * 1000)
 
 
-def _may_follow(hop: _Hop, exchange: Exchange) -> bool:
-    """Whether a request outside a dialog may be another round of that hop-dialog's first one."""
-    last = hop.last_initial
-    if exchange.cseq == last.cseq and exchange.branch != last.branch and exchange.request and last.request:
-        return False  # the fork or the next hop of the same request
-    if exchange.method != "INVITE":
-        return True
-    final = last.final()
-    return final is None or 300 <= final.message.status < 400 or final.message.status in _RETRIED
+def _numbered(values: Sequence[Any], column: list[Any]) -> list[int]:
+    """Each value of a column by its place among `values`."""
+    places = {value: place for place, value in enumerate(values)}
+    return list(map(places.__getitem__, column))
 
 
-def _tags_fit(hop: _Hop, exchange: Exchange) -> bool:
-    """Whether a request's tags are this dialog's, either way round.
-
-    A NOTIFY may come before the answer that tells the To-tag (RFC 6665 4.4.1), and answers may not have been captured.
-    """
-    source, target = exchange.from_tag, exchange.to_tag
-    if source == hop.from_tag and (target in hop.to_tags or not hop.to_tags):
-        return True
-    return target == hop.from_tag and (source in hop.to_tags or not hop.to_tags or exchange.method == "NOTIFY")
+def _by_call(rows: NDArray[Any]) -> NDArray[np.uint32]:
+    """Places of the messages that have a Call-ID: Call-ID by Call-ID, each in order of time."""
+    time, call = rows["time"], rows["call"]
+    order = np.arange(len(rows)) if bool((time[1:] >= time[:-1]).all()) else np.argsort(time, kind="stable")
+    order = order[call[order] > 0]
+    return order[np.argsort(call[order], kind="stable")].astype(np.uint32)
 
 
-def _chain(hops: Sequence[_Hop]) -> None:
-    """Find each hop's upstream: the hop whose top branch stands below this one's in Via."""
-    by_branch: dict[str, _Hop] = {}
-    opening = [[x for x in hop.exchanges if not x.to_tag or x is hop.first] for hop in hops]
-    for hop, exchanges in zip(hops, opening, strict=True):
-        for exchange in exchanges:
-            if exchange.branch:
-                by_branch.setdefault(exchange.branch, hop)
-    for hop, exchanges in zip(hops, opening, strict=True):
-        for exchange in exchanges[:4]:
-            lower = via_branches(exchange.messages[0])[1:]
-            upstream = next((by_branch[b] for b in lower if b in by_branch and by_branch[b] is not hop), None)
-            if upstream is not None:
-                hop.upstream = upstream
-                break
+def _combined(rows: NDArray[Any]) -> NDArray[np.int64]:
+    """Method, CSeq method and status in one number."""
+    method = rows["method"].astype(np.int64)
+    combined: NDArray[np.int64] = method << 40 | rows["cseq_method"].astype(np.int64) << 16 | rows["status"]
+    return combined
 
 
-def _depth(hop: _Hop) -> int:
-    """Place in the chain; a loop in it (hostile branches) ends the count."""
-    seen = {id(hop)}
-    depth = 0
-    while hop.upstream is not None and id(hop.upstream) not in seen:
-        hop = hop.upstream
-        seen.add(id(hop))
-        depth += 1
-    return depth
+def _ties(rows: NDArray[Any], starts: NDArray[Any]) -> NDArray[np.uint8]:
+    """Flags of messages at the time of the one before."""
+    time, packet = rows["time"], rows["packet"]
+    ties = np.zeros(len(rows), np.uint8)
+    same = time[1:] == time[:-1]
+    ties[1:][same] = _TIE
+    ties[1:][same & ((packet[1:] <= packet[:-1]) | (rows["capture"][1:] != rows["capture"][:-1]))] |= _ODD
+    ties[starts] = 0
+    return ties
 
 
-def _finish(hop: _Hop, places: dict[CapturedMessage, int], conversation: int) -> HopDialog:
-    """The finished dialog. `places`: a message to its place in the order of its Call-ID's messages."""
-    messages = list(dict.fromkeys(m for x in hop.exchanges for m in x.messages))
-    messages.sort(key=places.__getitem__)
-    final = hop.last_initial.final()
-    answered = final.message.to_tag if final else ""
-    tags = list(hop.to_tags)
-    to_tag = answered or (tags[0] if tags else "")
-    forks = (
-        {r.message.to_tag for r in hop.last_initial.responses() if r.message.status > 100}
-        if hop.method in ("INVITE", "SUBSCRIBE")
-        else set()
-    )
-    dialog = HopDialog(
-        id=0,
-        kind=hop.method.lower(),
-        call_id=messages[0].message.call_id,
-        from_tag=hop.from_tag,
-        to_tag=to_tag,
-        caller=hop.first.source,
-        callee=hop.first.destination,
-        transport=messages[0].transport,
-        hop=_depth(hop),
-        messages=SomeMessages.of(messages),
-        fork_tags=[tag for tag in tags if tag != to_tag and tag in forks],
-        caller_addresses=frozenset(hop.caller),
-        callee_addresses=frozenset(hop.callee),
-        conversation=conversation,
-    )
-    dialog.transactions = build_transactions(hop.exchanges, [hop.sends(x) for x in hop.exchanges])
-    dialog.state = dialog_state(dialog)
-    dialog.pdd_ms = post_dial_delay_ms(dialog)
-    dialog.setup_ms = setup_ms(dialog)
-    return dialog
-
-
-def _link(pairs: list[tuple[HopDialog, HopDialog | None]]) -> None:
-    """Number the dialogs in order of first message and tell each its upstream and its NAT alias."""
-    pairs.sort(key=lambda pair: (pair[0].first, pair[0].messages[0].capture, pair[0].messages[0].packet))
-    openings: dict[tuple[str, int, bytes], HopDialog] = {}
-    for number, (dialog, _) in enumerate(pairs, 1):
-        dialog.id = number
-        opening = dialog.messages[0]
-        known = openings.setdefault((dialog.call_id, dialog.conversation, opening.data), dialog)
-        if known is not dialog and opening.message.branch:
-            dialog.alias_of = known.id
-    for dialog, upstream in pairs:
-        if upstream is not None:
-            dialog.upstream = upstream.id
-
-
-_time = attrgetter("time")
-
-
-def _conversations(group: list[CapturedMessage]) -> list[list[CapturedMessage]]:
-    """The messages of one Call-ID, in order of time, cut where a later file uses the Call-ID for something else: where
-    a request outside a dialog comes again, branch and all, too late for a retransmission."""
-    first = group[0]
-    if group[-1].time - first.time <= REPEAT_LIMIT_S or all(m.capture == first.capture for m in group):
-        return [group]
-    found: list[list[CapturedMessage]] = [[]]
-    seen: dict[tuple[str, str, int], CapturedMessage] = {}
-    for captured in group:
-        message = captured.message
-        if message.is_request and message.branch and not message.to_tag:
-            key = (message.method, message.branch, message.cseq_number)
-            last = seen.get(key, captured)
-            if captured.time - last.time > REPEAT_LIMIT_S and captured.capture != last.capture:
-                found.append([])
+def _conversations(columns: _Columns, captures: NDArray[Any], kinds: list[_Kind], begin: int, end: int) -> list[int]:
+    """Where the messages of one Call-ID, in order of time, are cut because a later file uses the Call-ID for something
+    else: where a request outside a dialog comes again, branch and all, too late for a retransmission."""
+    cuts = [begin]
+    seen: dict[tuple[int, int, int], int] = {}
+    for at in range(begin, end):
+        method = kinds[columns.kind[at]][0]
+        if method and columns.branch[at] and not columns.to_tag[at]:
+            key = method, columns.branch[at], columns.cseq[at]
+            last = seen.get(key, at)
+            if columns.time[at] - columns.time[last] > REPEAT_LIMIT_S and captures[at] != captures[last]:
+                cuts.append(at)
                 seen.clear()
-            seen[key] = captured
-        found[-1].append(captured)
-    return found
+            seen[key] = at
+    return [*cuts, end]
 
 
-def _dialogs_of(group: list[CapturedMessage], conversation: int) -> list[tuple[HopDialog, HopDialog | None]]:
-    """The hop-dialogs of one conversation, each with its upstream."""
-    exchanges = group_exchanges(group)
-    if not in_order(exchanges):
-        group = causal_order(group)
-        exchanges = group_exchanges(group)
-    builder = _Builder()
-    for exchange in exchanges:
-        builder.take(exchange)
-    if len(builder.hops) > 1:
-        _chain(builder.hops)
-    places = {captured: number for number, captured in enumerate(group)}
-    dialogs = {id(hop): _finish(hop, places, conversation) for hop in builder.hops}
-    for captured in group:
-        captured.message.forget()
-    return [(dialogs[id(hop)], dialogs[id(hop.upstream)] if hop.upstream else None) for hop in builder.hops]
-
-
-def build_dialogs(messages: Sequence[CapturedMessage]) -> list[HopDialog]:
+def build_dialogs(messages: MessageStore, shapes: Shapes | None = None) -> list[HopDialog]:
     """All hop-dialogs, numbered from 1 in order of first message. Messages without a Call-ID make none.
 
-    Headers that were read on the way are forgotten again: those of all messages would take most of the memory.
+    `shapes` that are remembered from before are used again.
     """
-    groups: dict[str, list[CapturedMessage]] = {}
-    for captured in messages:
-        call_id = captured.message.call_id
-        if call_id:
-            groups.setdefault(call_id, []).append(captured)
-    pairs: list[tuple[HopDialog, HopDialog | None]] = []
-    for group in groups.values():
-        group.sort(key=_time)
-        for number, conversation in enumerate(_conversations(group)):
-            pairs.extend(_dialogs_of(conversation, number))
-    _link(pairs)
-    return [dialog for dialog, _ in pairs]
-
-
-def sent_by_caller(dialog: HopDialog, captured: CapturedMessage) -> bool:
-    """Whether the dialog's caller sent a message of it: by tags (they hold through NAT), else by address."""
-    message = captured.message
-    tag = message.from_tag
-    callers = tag == dialog.from_tag
-    known = callers or tag == dialog.to_tag or message.to_tag == dialog.from_tag
-    if dialog.from_tag and dialog.from_tag != dialog.to_tag and known:
-        return callers == message.is_request
-    if captured.source in dialog.caller_addresses:
-        return captured.source not in dialog.callee_addresses or callers == message.is_request
-    return captured.source not in dialog.callee_addresses and captured.destination in dialog.callee_addresses
+    builder = _Builder(messages, shapes if shapes is not None else Shapes())
+    builder.all()
+    return builder.link()

@@ -6,7 +6,8 @@ nothing here computes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -136,18 +137,52 @@ class MessageSource(Protocol):
         """The message."""
 
 
+class MessageList(Sequence[CapturedMessage]):
+    """The messages of a dialog, without an object for each."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def time(self, at: int) -> float:
+        """When one of them was captured."""
+
+    @property
+    @abstractmethod
+    def methods(self) -> frozenset[str]:
+        """Methods of all requests among them."""
+
+    @abstractmethod
+    def media(self) -> Iterator[tuple[int, bool, float, tuple[int, int]]]:
+        """Of those whose SDP counts (no copies, retransmissions and failures): the index among all messages of the
+        analysis, whether the dialog's caller sent it, the time, and capture and packet."""
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Sequence):
+            return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
 @dataclass(slots=True)
 class Transaction:
     """A request, its responses and, for INVITE, its ACK (RFC 3261 section 17), without copies and retransmissions."""
 
     method: str
-    branch: str
     cseq: int
     request: CapturedMessage
     from_caller: bool
     """Whether the dialog's caller sent the request."""
     responses: list[CapturedMessage] = field(default_factory=list)
     ack: CapturedMessage | None = None
+
+    @property
+    def branch(self) -> str:
+        """The branch of the request's top Via, or ""."""
+        return self.request.message.branch
 
     @property
     def final(self) -> CapturedMessage | None:
@@ -197,12 +232,19 @@ class HopDialog:
     @property
     def first(self) -> float:
         """Time of the first message."""
-        return self.messages[0].time
+        return self.messages.time(0) if isinstance(self.messages, MessageList) else self.messages[0].time
 
     @property
     def last(self) -> float:
         """Time of the last message."""
-        return self.messages[-1].time
+        return self.messages.time(-1) if isinstance(self.messages, MessageList) else self.messages[-1].time
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """Methods of all requests in it; asking costs no look at messages."""
+        if isinstance(self.messages, MessageList):
+            return self.messages.methods
+        return frozenset(m.message.method for m in self.messages if m.message.is_request)
 
 
 class Digit(NamedTuple):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 from sipreplay.analysis.dialogs import sent_by_caller
-from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
+from sipreplay.analysis.model import Address, CapturedMessage, HopDialog, MessageList
 from sipreplay.sip.message import parse_message
 from sipreplay.sip.sdp import STATIC_PAYLOADS, MediaDescription, SessionDescription, find_sdp, parse_sdp
 from sipreplay.sip.syntax import SipSyntaxError
@@ -299,20 +299,38 @@ def _address(host: str, port: int) -> Address | None:
     return Address(host, port) if host and 0 < port < 65536 else None
 
 
-def endpoints_of(sight: SdpSight, dialog: HopDialog) -> list[MediaEndpoint]:
+Announced = tuple[Facts, bool, float, tuple[int, int]]
+"""What an SDP says, whether the caller sent it, when, and capture and packet."""
+
+
+def _announced(dialog: HopDialog, known: KnownFacts | None) -> Iterator[Announced]:
+    """Each SDP of a dialog."""
+    if known is not None and isinstance(dialog.messages, MessageList):
+        for index, from_caller, time, place in dialog.messages.media():
+            facts = known.get(index)
+            if facts is not None:
+                yield facts, from_caller, time, place
+        return
+    for sight in offers_answers(dialog, known):
+        yield sight.media, sight.from_caller, sight.captured.time, (sight.captured.capture, sight.captured.packet)
+
+
+def _endpoints(
+    sections: Facts, from_caller: bool, time: float, place: tuple[int, int], dialog: int
+) -> list[MediaEndpoint]:
     """The endpoints that one SDP announces."""
     found = []
-    shared = next((media.address for media in sight.media if media.bundled and media.address), None)
-    for index, media in enumerate(sight.media):
+    shared = next((media.address for media in sections if media.bundled and media.address), None)
+    for index, media in enumerate(sections):
         if media.address is None:
             continue
         host, first = media.address
         announced = MediaEndpoint(
             media.address,
             media.rtcp or Address(host, first + 1),
-            dialog.id,
-            sight.from_caller,
-            sight.captured.time,
+            dialog,
+            from_caller,
+            time,
             media.kind,
             media.proto,
             media.direction,
@@ -322,7 +340,7 @@ def endpoints_of(sight: SdpSight, dialog: HopDialog) -> list[MediaEndpoint]:
             media.ptime,
             media.crypto,
             media.security,
-            (sight.captured.capture, sight.captured.packet),
+            place,
         )
         found.append(announced)
         for port in range(first + 2, min(first + 2 * media.port_count, 65536), 2):
@@ -364,8 +382,8 @@ class MediaMap:
         for dialog in dialogs:
             self._dialogs[dialog.id] = dialog
             sides = self._sides[dialog.id] = _Sides()
-            for sight in offers_answers(dialog, known):
-                for endpoint in endpoints_of(sight, dialog):
+            for said in _announced(dialog, known):
+                for endpoint in _endpoints(*said, dialog.id):
                     self._add(endpoint, sides)
         for announced in self.endpoints.values():
             announced.sort(key=lambda e: e.since)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sipreplay.analysis.model import HopDialog, Transaction
+from sipreplay.analysis.model import CapturedMessage, HopDialog, Transaction
 
 CHALLENGES = (401, 407)
 
@@ -73,21 +73,21 @@ def _answering(rounds: Sequence[Transaction]) -> list[Transaction]:
     ]
 
 
-def post_dial_delay_ms(dialog: HopDialog) -> float | None:
-    """First INVITE to the first 18x or final response (RFC 6076 4.3's session request delay), or None."""
+def post_dial_delay(dialog: HopDialog) -> tuple[CapturedMessage, CapturedMessage] | None:
+    """First INVITE, and the first 18x or final response: RFC 6076 4.3's session request delay lies between. Or None."""
     rounds = initial_transactions(dialog) if dialog.kind == "invite" else []
     for transaction in _answering(rounds):
         for response in transaction.responses:
             if response.message.status > 100:
-                return max(0.0, (response.time - rounds[0].request.time) * 1000)
+                return rounds[0].request, response
     return None
 
 
-def setup_ms(dialog: HopDialog) -> float | None:
-    """First INVITE to its 2xx, or None."""
+def setup(dialog: HopDialog) -> tuple[CapturedMessage, CapturedMessage] | None:
+    """First INVITE and its 2xx, or None."""
     rounds = initial_transactions(dialog) if dialog.kind == "invite" else []
     for transaction in rounds:
         for response in transaction.responses:
             if 200 <= response.message.status < 300:
-                return max(0.0, (response.time - rounds[0].request.time) * 1000)
+                return rounds[0].request, response
     return None

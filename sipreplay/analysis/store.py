@@ -7,7 +7,6 @@ are in `places`. Never decides what a message is or means.
 from __future__ import annotations
 
 import struct
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 from weakref import WeakValueDictionary
@@ -232,58 +231,3 @@ class MessageStore(Sequence[CapturedMessage]):
         return NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
-
-
-class SomeMessages(Sequence[CapturedMessage]):
-    """Chosen messages of a store, by index."""
-
-    __slots__ = ("_indexes", "_store")
-
-    def __init__(self, store: MessageStore, indexes: Sequence[int]) -> None:
-        self._store = store
-        self._indexes = indexes
-
-    @classmethod
-    def of(cls, messages: Sequence[CapturedMessage]) -> Sequence[CapturedMessage]:
-        """The same messages, without holding them."""
-        store = messages[0]._store if messages else None
-        if not isinstance(store, MessageStore):
-            return messages
-        return cls(store, array("I", [captured.index for captured in messages]))
-
-    @property
-    def indexes(self) -> Sequence[int]:
-        """Their places in the store."""
-        return self._indexes
-
-    @property
-    def store(self) -> MessageStore:
-        """Where they are."""
-        return self._store
-
-    def __len__(self) -> int:
-        return len(self._indexes)
-
-    @overload
-    def __getitem__(self, index: int) -> CapturedMessage: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[CapturedMessage]: ...
-    def __getitem__(self, index: int | slice) -> CapturedMessage | list[CapturedMessage]:
-        if isinstance(index, slice):
-            return self._store.views(self._indexes[index])
-        return self._store.view(self._indexes[index])
-
-    def __iter__(self) -> Iterator[CapturedMessage]:
-        view = self._store.view
-        for index in self._indexes:
-            yield view(index)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Sequence):
-            return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
-        return NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return repr(list(self))

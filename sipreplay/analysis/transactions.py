@@ -111,7 +111,7 @@ def in_order(exchanges: Iterable[Exchange]) -> bool:
 
 def _transactions_of(exchange: Exchange, from_caller: bool) -> Iterator[Transaction]:
     if exchange.request is not None:
-        main = Transaction(exchange.method, exchange.branch, exchange.cseq, exchange.request, from_caller)
+        main = Transaction(exchange.method, exchange.cseq, exchange.request, from_caller)
         main.responses = list(exchange.responses())
         cancel: Transaction | None = None
         for captured in exchange.messages:
@@ -121,7 +121,7 @@ def _transactions_of(exchange: Exchange, from_caller: bool) -> Iterator[Transact
             if message.method == "ACK" and main.ack is None and exchange.method != "ACK":
                 main.ack = captured
             elif message.method == "CANCEL" and cancel is None and exchange.method != "CANCEL":
-                cancel = Transaction("CANCEL", exchange.branch, exchange.cseq, captured, from_caller)
+                cancel = Transaction("CANCEL", exchange.cseq, captured, from_caller)
             elif message.status and message.cseq_method == "CANCEL" and cancel is not None:
                 cancel.responses.append(captured)
         yield main

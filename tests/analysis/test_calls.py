@@ -159,7 +159,7 @@ def test_a_hep_correlation_id_ties() -> None:
     _invite(flow, "one", A, P)
     _invite(flow, "two", P, B)
     dialogs = flow.dialogs()
-    dialogs[1].messages[0].correlation = "one"
+    flow.collector.messages.correlations[dialogs[1].messages[0].index] = "one"
     (one,) = build_calls(dialogs)
     assert [e.rule for e in one.evidence] == ["HEP correlation id"]
 
