@@ -1,19 +1,21 @@
 """IP, UDP, RTP and TCP headers of a batch as numpy columns.
 
 Owns what is decoded without touching single packets: IPv4 without options and fragments, IPv6 without extension
-headers. The rest is listed for the slow path. Never looks at payloads beyond the RTP header and the first byte.
+headers, both in tunnels too. The rest is listed for the slow path. Never looks at payloads beyond the RTP header and
+the first byte.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sipreplay.capture.batch import Batch, Bytes, Int
-from sipreplay.capture.link import ip_headers
+from sipreplay.capture.link import checked, ip_headers
+from sipreplay.capture.tunnel import MAX_DEPTH, TUNNELS, enter, may_be
 
 WINDOW = 64
 """Bytes from the start of the IP header that are decoded: enough for IPv6, UDP and RTP."""
@@ -195,43 +197,68 @@ def decode(batch: Batch, pairs: Pairs, asides: list[Aside] | None = None) -> tup
     `asides` is given the UDP that is no RTP, one set an IP version.
     """
     at, version = ip_headers(batch)
+    index, limit = np.arange(len(batch)), batch.offset + batch.captured
     rtp: list[RtpColumns] = []
     singles: list[tuple[Any, ...]] = []
-    for number, layout in ((4, _V4), (6, _V6)):
-        all_of_it = bool((version == number).all())
-        some = np.arange(len(batch)) if all_of_it else np.flatnonzero(version == number)
-        if len(some):
-            _decode_version(batch, pairs, at[some], some, number, layout, rtp, singles, asides)
+    for depth in range(MAX_DEPTH + 1):
+        inside: list[_Headers] = []
+        deeper = inside if depth < MAX_DEPTH else None
+        for number in (4, 6):
+            if (version == number).all():
+                headers = _Headers(index, at, version, limit)
+            else:
+                some = np.flatnonzero(version == number)
+                headers = _Headers(index[some], at[some], version[some], limit[some])
+            if len(headers.packet):
+                _decode_version(batch, pairs, headers, number, rtp, singles, asides, deeper)
+        if not inside:
+            break
+        index, at, version, limit = (np.concatenate(column) for column in zip(*inside, strict=True))
     return rtp, _merge(singles)
+
+
+class _Headers(NamedTuple):
+    """IP headers: those of the packets, then those inside tunnels, depth by depth."""
+
+    packet: Int
+    """Its index in the batch."""
+    at: Int
+    version: Int
+    limit: Int
+    """Where what carries it ends: the packet, or the packet around it."""
 
 
 def _decode_version(
     batch: Batch,
     pairs: Pairs,
-    at: Int,
-    index: Int,
+    headers: _Headers,
     version: int,
-    layout: np.dtype[Any],
     rtp: list[RtpColumns],
     singles: list[tuple[Any, ...]],
     asides: list[Aside] | None,
+    inside: list[_Headers] | None,
 ) -> None:
+    index, at, _, present = headers
     window = np.lib.stride_tricks.sliding_window_view(batch.buffer, WINDOW)[at]
-    ip = window.view(layout)[:, 0]
+    ip = window.view(_V4 if version == 4 else _V6)[:, 0]
     protocol = ip["protocol"]
-    present = batch.offset[index] + batch.captured[index]
     total = ip["total"].astype(np.int64)
     if version == 4:
         simple = (ip["start"] == 0x45) & ((ip["fragment"] & 0x3FFF) == 0)
         header = 20
         # A total length of 0 is a packet that the sending card cut into smaller ones after it was captured.
         end = np.where(total == 0, present, np.minimum(at + total, present))
-        slow = ~simple & ((protocol == UDP) | (protocol == TCP))
+        slow = ~simple & ((protocol == UDP) | (protocol == TCP) | TUNNELS[protocol])
     else:
         simple = np.ones(len(at), bool)
         header = 40
         end = np.where(total == 0, present, np.minimum(at + 40 + total, present))
         slow = np.isin(protocol, (0, 43, 44, 51, 60))
+    if inside is not None and (tunnel := simple & may_be(protocol, ip["ports"])).any():
+        kept = _enter(batch, headers, tunnel, end, version, inside)
+        if kept is not None:
+            index, at, end, slow, simple, ip = index[kept], at[kept], end[kept], slow[kept], simple[kept], ip[kept]
+            protocol = ip["protocol"]
     start = at + header
     room = end - start
     udp = simple & (protocol == UDP) & (room >= 8)
@@ -265,6 +292,23 @@ def _decode_version(
         ident = ip["ident"][pick] if version == 4 else np.zeros(len(pick), np.int64)
         versions = np.full(len(pick), version)
         singles.append((index[pick], kind, place, stop, at[pick], ip["tcp_sequence"][pick], flags, versions, ident))
+
+
+def _enter(
+    batch: Batch, headers: _Headers, tunnel: NDArray[np.bool_], end: Int, version: int, inside: list[_Headers]
+) -> Int | None:
+    """Put the headers inside tunnels into `inside`; returns the places of the other packets, None for all."""
+    some = np.flatnonzero(tunnel)
+    at, versions = enter(batch.buffer, headers.at[some], version, end[some])
+    versions = checked(batch.buffer, at, versions, end[some])
+    entered = versions > 0
+    if not entered.any():
+        return None
+    found = some[entered]
+    inside.append(_Headers(headers.packet[found], at[entered], versions[entered], end[found]))
+    tunnel = tunnel.copy()
+    tunnel[some[~entered]] = False
+    return np.flatnonzero(~tunnel)
 
 
 def _rtp_columns(batch: Batch, pairs: Pairs, ip: Any, index: Int, offset: Int, length: Int, version: int) -> RtpColumns:

@@ -5,31 +5,38 @@ Works on columns, all packets of a batch at a time. Never looks past the first b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sipreplay.capture.batch import Batch, Bytes, Int
+from sipreplay.capture.ethertype import ethernet, follow, nibble, ppp, u16, within
 
-NULL, ETHERNET, RAW_BSD, RAW_OPENBSD, RAW, LOOP, LINUX_SLL, IPV4, IPV6, LINUX_SLL2 = (
-    0,
-    1,
-    12,
-    14,
-    101,
-    108,
-    113,
-    228,
-    229,
-    276,
-)
+NULL, ETHERNET, RAW, LOOP, LINUX_SLL, IPV4, IPV6, LINUX_SLL2 = 0, 1, 101, 108, 113, 228, 229, 276
+RAW_BSD, RAW_OPENBSD = 12, 14
+PPP, PPP_HDLC, PPP_ETHER, C_HDLC, PPP_PPPD, PPP_WITH_DIR = 9, 50, 51, 104, 166, 204
+ENC, ERF = 109, 197
+IEEE802_11, RADIOTAP, PPI = 105, 127, 192
 
 NAMES = {
     NULL: "NULL",
     ETHERNET: "ETHERNET",
+    PPP: "PPP",
     RAW_BSD: "RAW",
     RAW_OPENBSD: "RAW",
+    PPP_HDLC: "PPP_HDLC",
+    PPP_ETHER: "PPP_ETHER",
     RAW: "RAW",
+    C_HDLC: "C_HDLC",
+    IEEE802_11: "IEEE802_11",
     LOOP: "LOOP",
+    ENC: "ENC",
     LINUX_SLL: "LINUX_SLL",
+    RADIOTAP: "IEEE802_11_RADIOTAP",
+    PPP_PPPD: "PPP_PPPD",
+    PPI: "PPI",
+    ERF: "ERF",
+    PPP_WITH_DIR: "PPP_WITH_DIR",
     IPV4: "IPV4",
     IPV6: "IPV6",
     LINUX_SLL2: "LINUX_SLL2",
@@ -38,12 +45,11 @@ NAMES = {
 
 OTHERS = {
     6: "IEEE802_5",
-    9: "PPP",
-    50: "PPP_HDLC",
-    51: "PPP_ETHER",
-    105: "IEEE802_11",
+    10: "FDDI",
+    11: "ATM_RFC1483",
+    107: "FRELAY",
+    117: "PFLOG",
     119: "IEEE802_11_PRISM",
-    127: "IEEE802_11_RADIOTAP",
     147: "USER0",
     189: "USB_LINUX",
     195: "IEEE802_15_4_WITHFCS",
@@ -54,9 +60,9 @@ OTHERS = {
 }
 """Names of some that are not, for messages."""
 
-_VLAN_TAGS = (0x8100, 0x88A8, 0x9100)
-_PPPOE_SESSION = 0x8864
-_MOST_TAGS = 4
+_ERF_ETHERNET = (2, 11, 16, 20)
+"""TYPE_ETH and its coloured kinds."""
+_MOST_ERF_EXTENSIONS = 8
 
 
 def name_of(link: int) -> str:
@@ -78,56 +84,133 @@ def ip_headers(batch: Batch) -> tuple[Int, Int]:
         for link in np.unique(batch.link).tolist():
             some = np.flatnonzero(batch.link == link)
             at[some], version[some] = _of_one_link(batch.buffer, batch.offset[some], link)
-    present = batch.buffer[at].astype(np.int64) >> 4
+    return at, checked(batch.buffer, at, version, batch.offset + batch.captured)
+
+
+def checked(buffer: Bytes, at: Int, version: Int, end: Int) -> Int:
+    """The versions, with 0 where no IP header of that version begins, or not whole."""
+    present = nibble(buffer, at)
     known = (version == present) & ((version == 4) | (version == 6))
-    version[~known | (at + 20 > batch.offset + batch.captured)] = 0
-    return at, version
+    version[~known | (at + 20 > end)] = 0
+    return version
 
 
 def _of_one_link(buffer: Bytes, offset: Int, link: int) -> tuple[Int, Int]:
-    if link == ETHERNET:
-        return _tagged(buffer, offset + 12)
-    if link == LINUX_SLL:
-        return _tagged(buffer, offset + 14)
-    if link == LINUX_SLL2:
-        return offset + 20, _version_of(_u16(buffer, offset))
-    if link in (NULL, LOOP):
-        # The address family has the byte order and the numbers of the machine that captured; the IP header says enough.
-        small = (buffer[offset + 1] == 0) & (buffer[offset + 2] == 0)
-        return offset + 4, np.where(small, _nibble(buffer, offset + 4), 0)
-    if link in (RAW, RAW_BSD, RAW_OPENBSD, IPV4, IPV6):
-        return offset.copy(), _nibble(buffer, offset)
-    return offset.copy(), np.zeros(len(offset), np.int64)
+    reader = _READERS.get(link)
+    if reader is None:
+        return offset.copy(), np.zeros(len(offset), np.int64)
+    return reader(buffer, offset)
 
 
-def _tagged(buffer: Bytes, at: Int) -> tuple[Int, Int]:
-    """From the place of an EtherType: past VLAN tags (802.1Q, 802.1ad, nested) and a PPPoE session header."""
-    kind = _u16(buffer, at)
-    for _ in range(_MOST_TAGS):
-        tagged = np.flatnonzero(np.isin(kind, _VLAN_TAGS)) if (kind >= 0x8100).any() else _NONE
-        if len(tagged) == 0:
+def _cooked(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    return follow(buffer, offset + 16, u16(buffer, offset + 14))
+
+
+def _cooked_2(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    return follow(buffer, offset + 20, u16(buffer, offset))
+
+
+def _null(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    # The address family has the byte order and the numbers of the machine that captured; the IP header says enough.
+    small = (buffer[offset + 1] == 0) & (buffer[offset + 2] == 0)
+    return offset + 4, np.where(small, nibble(buffer, offset + 4), 0)
+
+
+def _raw(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    return offset.copy(), nibble(buffer, offset)
+
+
+def _enc(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    """OpenBSD: address family, SPI and flags."""
+    return offset + 12, nibble(buffer, offset + 12)
+
+
+def _ppp(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    return follow(buffer, *ppp(buffer, offset))
+
+
+def _ppp_with_direction(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    return follow(buffer, *ppp(buffer, offset + 1))
+
+
+def _pppd(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    # The direction takes the place of the address; the control byte may be missing with it.
+    start = np.where(buffer[offset + 1] == 3, offset + 2, offset + 1)
+    return follow(buffer, *ppp(buffer, start))
+
+
+def _hdlc(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    """PPP in HDLC-like framing (RFC 1662), or Cisco's HDLC, whose addresses are 0x0F and 0x8F."""
+    at, kind = ppp(buffer, offset)
+    cisco = (buffer[offset] & 0x7F) == 0x0F
+    return follow(buffer, np.where(cisco, offset + 4, at), np.where(cisco, u16(buffer, offset + 2), kind))
+
+
+def _pppoe(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    return follow(buffer, *ppp(buffer, offset + 6))
+
+
+def _erf(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    """Endace's records: 16 bytes, extension headers of 8 each, then for Ethernet two bytes of padding."""
+    more = buffer[offset + 8] >= 0x80
+    at = offset + 16
+    for _ in range(_MOST_ERF_EXTENSIONS):
+        if not more.any():
             break
-        at[tagged] += 4
-        kind[tagged] = _u16(buffer, np.minimum(at[tagged], len(buffer) - 2))
-    version = _version_of(kind)
-    session = np.flatnonzero(kind == _PPPOE_SESSION)
-    if len(session):
-        at[session] += 8
-        protocol = _u16(buffer, np.minimum(at[session], len(buffer) - 2))
-        version[session] = np.where(protocol == 0x0021, 4, np.where(protocol == 0x0057, 6, 0))
-    return np.minimum(at + 2, len(buffer) - 128), version
+        at = within(buffer, at)
+        then = more & (buffer[at] >= 0x80)
+        at = np.where(more, at + 8, at)
+        more = then
+    kind = buffer[offset + 8] & 0x7F
+    is_ethernet = np.isin(kind, _ERF_ETHERNET)
+    at = within(buffer, np.where(is_ethernet, at + 2, at))
+    place, version = ethernet(buffer, at)
+    raw = np.where((kind == 22) | (kind == 23), nibble(buffer, at), 0)
+    return np.where(is_ethernet, place, at), np.where(is_ethernet, version, raw)
 
 
-_NONE = np.zeros(0, np.int64)
+def _wireless(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    """IEEE 802.11 data frames that are not encrypted: the header, then LLC."""
+    offset = within(buffer, offset)
+    kind, flags = buffer[offset], buffer[offset + 1]
+    data = ((kind & 0x0C) == 0x08) & ((kind & 0x40) == 0) & ((flags & 0x40) == 0)
+    size = 24 + 6 * ((flags & 3) == 3).astype(np.int64)
+    size += np.where(kind & 0x80, 2 + 4 * (flags >> 7).astype(np.int64), 0)
+    return follow(buffer, offset + size, np.where(data, 1, 0))
 
 
-def _u16(buffer: Bytes, at: Int) -> Int:
-    return (buffer[at].astype(np.int64) << 8) | buffer[at + 1]
+def _radiotap(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    """Radiotap's header, and that of PPI, begin alike: four bytes, of which two are the length, the lower first."""
+    length = buffer[offset + 2].astype(np.int64) | buffer[offset + 3].astype(np.int64) << 8
+    return _wireless(buffer, offset + length)
 
 
-def _nibble(buffer: Bytes, at: Int) -> Int:
-    return buffer[at].astype(np.int64) >> 4
+def _ppi(buffer: Bytes, offset: Int) -> tuple[Int, Int]:
+    at, version = _radiotap(buffer, offset)
+    carried = buffer[offset + 4].astype(np.int64) | buffer[offset + 5].astype(np.int64) << 8
+    return at, np.where(carried == IEEE802_11, version, 0)
 
 
-def _version_of(ether_type: Int) -> Int:
-    return np.where(ether_type == 0x0800, 4, np.where(ether_type == 0x86DD, 6, 0))
+_READERS: dict[int, Callable[[Bytes, Int], tuple[Int, Int]]] = {
+    NULL: _null,
+    LOOP: _null,
+    ETHERNET: ethernet,
+    LINUX_SLL: _cooked,
+    LINUX_SLL2: _cooked_2,
+    RAW: _raw,
+    RAW_BSD: _raw,
+    RAW_OPENBSD: _raw,
+    IPV4: _raw,
+    IPV6: _raw,
+    PPP: _ppp,
+    PPP_HDLC: _hdlc,
+    C_HDLC: _hdlc,
+    PPP_ETHER: _pppoe,
+    PPP_PPPD: _pppd,
+    PPP_WITH_DIR: _ppp_with_direction,
+    ENC: _enc,
+    ERF: _erf,
+    IEEE802_11: _wireless,
+    RADIOTAP: _radiotap,
+    PPI: _ppi,
+}

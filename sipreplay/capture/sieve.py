@@ -15,17 +15,22 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from sipreplay.capture.batch import Batch
+from sipreplay.capture.batch import PADDING, Batch
 from sipreplay.capture.columns import TCP, UDP, Aside, OneByOne, Pairs, RtpColumns, decode
 from sipreplay.capture.layers import MessageTaker, Noting, StreamLayers
 from sipreplay.capture.layers import Origin as Origin
 from sipreplay.capture.layers import TlsSession as TlsSession
+from sipreplay.capture.link import RAW
 from sipreplay.capture.slow import IpPacket, SlowPath
 from sipreplay.capture.tcp import Direction, TcpDirections
 from sipreplay.capture.tls_keys import KeyLog
+from sipreplay.capture.tunnel import MAX_DEPTH, is_tunnel
 
 _TCP_HEADER = struct.Struct("!HHIIBB")
 _RTP_HEADER = struct.Struct("!BBHII")
+_OVERLAPS = "of IPv4 the bytes that came first were used, IPv6 datagrams were dropped (RFC 5722)"
+_CAPTURE = 1 << 40
+"""Packet numbers of several files in one: the file's index is multiplied by this."""
 
 
 class _Sight(NamedTuple):
@@ -115,6 +120,9 @@ class Sieve:
         self._layers = StreamLayers(note, keys)
         self._last = _Sight(0, 0, 0, 0)
         self._extra: list[tuple[_Sight, IpPacket, bytes]] = []
+        self._opened: list[RtpColumns] = []
+        """RTP of tunnels whose outer packets came through the slow path."""
+        self._depth = 0
         self._aside = aside
         self.watched = np.zeros(65536, bool)
         """UDP ports, to be set by who makes a sieve."""
@@ -130,6 +138,8 @@ class Sieve:
         yield from rtp
         if self._extra:
             yield self._extra_columns()
+        opened, self._opened = self._opened, []
+        yield from opened
 
     def _put_aside(self, batch: Batch, some: Aside) -> None:
         """Hand on the RTCP of some datagrams, and what is from or to a watched port."""
@@ -157,12 +167,15 @@ class Sieve:
             self._layers.take(direction, self._origin(direction), pieces, taker)
         self._layers.finish(self._origin, taker)
         self._slow.finish()
-        for count, what in (
-            (self._slow.damaged, "packets with unreadable IP headers or fragments"),
-            (self._slow.abandoned, "fragmented datagrams of which a part is missing"),
+        fragments = self._slow.fragments
+        whole = f" ({fragments.finished} were put together)"
+        for count, number, what in (
+            (self._slow.damaged, 0, "packets with unreadable IP headers or fragments"),
+            (fragments.abandoned, fragments.first_abandoned, f"fragmented datagrams of which a part is missing{whole}"),
+            (fragments.overlapping, fragments.first_overlapping, f"IP fragments that overlap others: {_OVERLAPS}"),
         ):
             if count:
-                self._note(0, f"{count} {what}", self._last.capture)
+                self._note(number % _CAPTURE, f"{count} {what}", number // _CAPTURE if number else self._last.capture)
 
     def _one_by_one(self, batch: Batch, singles: OneByOne, taker: Taker) -> None:
         """Hand on what is no RTP, in order; datagrams that follow each other are handed on together."""
@@ -205,7 +218,7 @@ class Sieve:
             sight = _Sight(number, int(times[index]), capture, first + index)
             if kind == 0:
                 self._last = sight
-                whole = self._slow.packet(bytes(view[at:end]), version, sight.time_ns)
+                whole = self._slow.packet(bytes(view[at:end]), version, sight.time_ns, capture * _CAPTURE + number)
                 if whole is not None:
                     self._slow_packet(sight, whole, taker)
                 continue
@@ -227,6 +240,9 @@ class Sieve:
         if len(payload) < 8:
             return
         source_port, destination_port, length = struct.unpack_from("!HHH", payload)
+        if is_tunnel(whole.protocol, source_port, destination_port) and self._depth < MAX_DEPTH:
+            self._open(sight, whole, taker)
+            return
         if whole.protocol == UDP:
             body = payload[8 : length if length >= 8 else None]
             if len(body) >= 12 and body[0] >> 6 == 2:
@@ -236,12 +252,36 @@ class Sieve:
                     self._aside(sight.origin(whole.source, source_port, whole.destination, destination_port), body)
             elif len(body) >= 16:
                 origin = sight.origin(whole.source, source_port, whole.destination, destination_port)
-                taker.datagram(origin, body, whole.ident, False)
+                taker.datagram(origin, body, whole.ident, whole.cut or length > len(payload))
         elif whole.protocol == TCP and len(payload) >= 20:
             source_port, destination_port, sequence, _, offset, flags = _TCP_HEADER.unpack_from(payload)
             direction = (whole.source, whole.destination, source_port << 16 | destination_port)
             body = payload[(offset >> 4) * 4 :]
             self._segment(sight, direction, sequence, flags, body, 0, taker)
+
+    def _open(self, sight: _Sight, whole: IpPacket, taker: Taker) -> None:
+        """Look into a datagram that may be a tunnel."""
+        packet = whole.plain()
+        one, size = np.zeros(1, np.int64), np.full(1, len(packet))
+        batch = Batch(
+            np.frombuffer(bytearray(packet + bytes(PADDING)), np.uint8),
+            sight.place,
+            offset=one,
+            captured=size,
+            original=size,
+            time_ns=one + sight.time_ns,
+            link=RAW,
+            number=one + sight.packet,
+            capture=sight.capture,
+        )
+        self._depth += 1
+        asides: list[Aside] | None = None if self._aside is None else []
+        rtp, singles = decode(batch, self.pairs, asides)
+        self._each(batch, singles, taker)
+        for some in asides or ():
+            self._put_aside(batch, some)
+        self._opened += rtp
+        self._depth -= 1
 
     def _segment(
         self,

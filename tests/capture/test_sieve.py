@@ -145,6 +145,25 @@ def halves(start=100, data=SIP):
     return [(start, data[:30]), (start + 30, data[30:])]
 
 
+def test_a_fragmented_message_that_the_capture_cut_is_marked(tmp_path):
+    big = SIP + b"x" * 1000
+    datagram = struct.pack("!HHHH", 5060, 5061, len(big) + 8, 0) + big
+    hosts = "192.0.2.1", "192.0.2.2"
+    first, last = ip(datagram[:800], 17, *hosts, 9, 0x2000), ip(datagram[800:], 17, *hosts, 9, 100)
+    taken, _, notes = sift(tmp_path, [last[:-50], first])
+    ((_, payload, _, cut),) = taken.datagrams
+    assert (payload, cut, notes) == (big[:-50], True, [])
+
+
+def test_overlapping_and_missing_fragments_are_problems_with_their_packets(tmp_path):
+    hosts = "192.0.2.1", "192.0.2.2"
+    packets = [udp(b"?"), ip(bytes(16), 17, *hosts, 9, 0x2000), ip(bytes(16), 17, *hosts, 9, 0x2001)]
+    _, _, notes = sift(tmp_path, packets)
+    assert [note.packet for note in notes] == [2, 3]
+    assert "1 fragmented datagrams of which a part is missing (0 were put together)" in notes[0].what
+    assert "1 IP fragments that overlap" in notes[1].what
+
+
 def test_tcp_segments_come_in_order_once(tmp_path):
     (first, second), third = halves(), 100 + len(SIP)
     packets = [tcp(b"", 99, 2), tcp(second[1], second[0]), tcp(first[1], first[0]), tcp(*first[::-1]), tcp(SIP, third)]

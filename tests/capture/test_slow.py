@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipreplay.capture.slow import MAX_DATAGRAMS, TIMEOUT_NS, SlowPath
+from sipreplay.capture.fragments import MAX_DATAGRAMS, TIMEOUT_NS
+from sipreplay.capture.slow import SlowPath
 from tests.capture.frames import ip, udp
 
 HOSTS = "192.0.2.1", "192.0.2.2"
