@@ -55,9 +55,10 @@ Source = Callable[[Analysis], Iterable[Finding]]
 
 def _sources() -> Iterator[Source]:
     # Here, since they import `Finding` from this module.
-    from sipreplay.analysis import sip_findings
+    from sipreplay.analysis import media_findings, sip_findings
 
     yield sip_findings.found
+    yield media_findings.found
 
 
 def findings(analysis: Analysis) -> list[Finding]:

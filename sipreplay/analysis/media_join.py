@@ -59,7 +59,7 @@ def _tie(stream: Stream, match: MediaMatch | None) -> None:
     if stream.security and stream.kind == "rtp":
         stream.kind = "srtp"
     stream.unannounced_types = tuple(
-        kind for kind in stream.payload_types if kind not in match.codecs and kind not in COMFORT_NOISE
+        kind for kind in stream.payload_types if kind not in match.accepted and kind not in COMFORT_NOISE
     )
 
 

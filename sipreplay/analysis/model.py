@@ -331,8 +331,10 @@ class Stream:
     """Whether the other direction goes to the address that it comes from; None where there is no other direction."""
     security: str = ""
     """"" (none known), "sdes", "dtls", or "unknown": a secure profile without a key exchange in SDP."""
+    decrypted: bool = False
+    """Whether keys from SDP opened it, so that digits and silence are known."""
     unannounced_types: tuple[int, ...] = ()
-    """Payload types that neither side's SDP names."""
+    """Payload types that the receiver's SDP does not name."""
     sdp_ptime_ms: int | None = None
     """What the receiver's SDP asks for."""
     sender_direction: str = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -131,6 +131,8 @@ class MediaMatch(NamedTuple):
     """What the receiving side announced of this m= line, last before the stream or first after."""
     sender: MediaEndpoint | None
     """What the sending side announced of it."""
+    accepted: Container[int]
+    """Payload types that the receiving side named at any time; where it said nothing, those of the sending side."""
     sender_addresses: frozenset[Address]
     """All that the sending side announced for it, candidates too."""
 
@@ -460,6 +462,7 @@ class MediaMap:
             by,
             _in_force(sides.endpoints.get(received, []), first),
             _in_force(sides.endpoints.get(sent, []), first),
+            sides.codecs.get(received) or merged,
             frozenset(sides.addresses.get(sent, ())),
         )
 
