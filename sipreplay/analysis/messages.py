@@ -257,7 +257,7 @@ class SipCollector:
                 branch_hash, cseq, call, of, to, method_at, cseq_at, status = (
                     first[2], first[4], first[6], first[9], first[10], first[11], first[12], first[13],
                 )  # fmt: skip
-            media = self._media if b"\nm=" in data and not flags & COPY else None
+            media = self._media if (b"\nm=" in data or b": gzip" in data) and not flags & COPY else None
             if media is not None and media(index, order, calls.texts[call], data):
                 flags |= MEDIA
             if file == SPOOL:

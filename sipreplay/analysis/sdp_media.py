@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from sipreplay.analysis.dialogs import sent_by_caller
 from sipreplay.analysis.model import Address, CapturedMessage, HopDialog, MessageList
+from sipreplay.sip.body import sdp_body
 from sipreplay.sip.message import parse_message
-from sipreplay.sip.sdp import STATIC_PAYLOADS, MediaDescription, SessionDescription, find_sdp, parse_sdp
+from sipreplay.sip.sdp import STATIC_PAYLOADS, MediaDescription, SessionDescription, parse_sdp
 from sipreplay.sip.syntax import SipSyntaxError
 
 LINGER_S = 32.0
@@ -138,9 +139,7 @@ class MediaMatch(NamedTuple):
 
 
 def _sdp_bytes(captured: CapturedMessage) -> bytes | None:
-    message = captured.message
-    body = message.body
-    return find_sdp(body, message.get("content-type")) if body else None
+    return sdp_body(captured.message)
 
 
 def sdp_of(captured: CapturedMessage) -> SessionDescription | None:
@@ -166,8 +165,7 @@ def facts_in(data: bytes) -> Facts | None:
         message = parse_message(data)
     except SipSyntaxError:
         return None
-    body = message.body
-    found = find_sdp(body, message.get("content-type")) if body else None
+    found = sdp_body(message)
     return None if found is None else media_facts(found)
 
 

@@ -18,8 +18,8 @@ from sipreplay.learn.text import BranchOf, Column, Live, MessageText, Piece, inj
 from sipreplay.learn.unexpected import END, add_end, add_handler
 from sipreplay.learn.unit import CALLER, Event, Exchange, Unit
 from sipreplay.scenario.model import Action, Nop, Pause, Recv, Send
+from sipreplay.sip.body import sdp_body
 from sipreplay.sip.message import Message
-from sipreplay.sip.sdp import find_sdp
 from sipreplay.sip.syntax import parse_parameters
 
 RETRANS_MS = 500
@@ -470,7 +470,7 @@ class _Builder:
 def has_sdp(event: Event) -> bool:
     """Whether the message carries SDP."""
     message = event.captured.message
-    return find_sdp(message.body, message.get("content-type")) is not None
+    return sdp_body(message) is not None
 
 
 def build_draft(unit: Unit, parties: Parties, role: str, options: LearnOptions, media_end: float = 0.0) -> Draft:

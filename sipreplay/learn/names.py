@@ -17,8 +17,9 @@ from typing import NamedTuple
 from sipreplay.learn.text import Column, Line, Literal, Live, compact, injectable
 from sipreplay.learn.unit import CALLEE, CALLER, Unit
 from sipreplay.sip.address import NameAddr, parse_name_addr
+from sipreplay.sip.body import sdp_body
 from sipreplay.sip.message import Message
-from sipreplay.sip.sdp import find_sdp, parse_sdp
+from sipreplay.sip.sdp import parse_sdp
 from sipreplay.sip.syntax import SipSyntaxError, end_of_quoted, parse_parameters, render_parameters, split_list
 from sipreplay.sip.uri import Uri, parse_uri
 from sipreplay.sip.via import parse_via
@@ -109,7 +110,7 @@ def _hosts_said(message: Message) -> Iterator[tuple[str, bool]]:
                     yield uri_of(cut_address(element).uri).host, name == "contact"
     with contextlib.suppress(SipSyntaxError):
         yield uri_of(message.request_uri).host, False
-    sdp = find_sdp(message.body, message.get("content-type"))
+    sdp = sdp_body(message)
     if sdp:
         try:
             session = parse_sdp(sdp)

@@ -11,8 +11,8 @@ from sipreplay.learn.names import UAC, Names, cut_address, uri_of
 from sipreplay.learn.session import SessionRules, body_lines, session_lines
 from sipreplay.learn.text import Column, Line, Literal, Live, MessageText, Piece, compact, injectable
 from sipreplay.learn.unit import CALLEE, CALLER
+from sipreplay.sip.body import find_sdp
 from sipreplay.sip.message import Message
-from sipreplay.sip.sdp import find_sdp
 from sipreplay.sip.syntax import SipSyntaxError, canonical_name, parse_parameters, split_list
 from sipreplay.sip.via import parse_via
 

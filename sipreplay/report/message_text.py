@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sipreplay.analysis.model import Address, Stream
 from sipreplay.report.words import clip, count, printable
+from sipreplay.sip.body import sdp_body
 from sipreplay.sip.message import Message
-from sipreplay.sip.sdp import MediaDescription, find_sdp, parse_sdp
+from sipreplay.sip.sdp import MediaDescription, parse_sdp
 from sipreplay.sip.syntax import SipSyntaxError
 
 MAX_RAW = 16_384
@@ -29,7 +30,7 @@ def raw_text(data: bytes) -> str:
 def sdp_text(message: Message) -> str:
     """The SDP in one line: "PCMU/PCMA 10.0.0.1:4000 sendonly, video H264 ..."; "" when the message carries none."""
     try:
-        body = find_sdp(message.body, message.get("Content-Type"))
+        body = sdp_body(message)
         media = parse_sdp(body).media if body is not None else ()
     except SipSyntaxError:
         return "unreadable SDP"

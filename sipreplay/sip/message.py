@@ -130,7 +130,7 @@ class Message:
     def headers(self) -> list[tuple[str, str]]:
         """(name as written, value unfolded), in order. A line without a colon is left out."""
         if self._headers is None:
-            self._headers = _read_headers(self._data[self._line_end : self._split[0]])
+            self._headers = read_headers(self._data[self._line_end : self._split[0]])
         return self._headers
 
     def get_all(self, name: str) -> list[str]:
@@ -169,6 +169,12 @@ class Message:
         tail = self._tail
         length = self.content_length if tail else None
         return tail if length is None else tail[:length]
+
+    @property
+    def missing(self) -> int:
+        """How many bytes of the body Content-Length promises that are not there; 0 where all are."""
+        length = self.content_length
+        return max(0, length - len(self._tail)) if length else 0
 
     @property
     def surplus(self) -> bytes:
@@ -239,7 +245,8 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _read_headers(head: bytes) -> list[tuple[str, str]]:
+def read_headers(head: bytes) -> list[tuple[str, str]]:
+    """(name as written, value unfolded) of header lines, in order; at most MAX_HEADERS lines are looked at."""
     text = _text(head)
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)

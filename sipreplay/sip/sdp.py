@@ -1,22 +1,18 @@
 """SDP as values that keep every line (RFC 8866, 3264, 4566): who receives which codec where.
 
 Nothing is lost: `lines` holds the body as it was, and each value says which line it came from, so that a writer can
-change one line and leave the rest. Finds the SDP part of a multipart body (RFC 2046). Never decides what an offer and
-its answer agree on.
+change one line and leave the rest. Never decides what an offer and its answer agree on.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sipreplay.sip.syntax import SipSyntaxError, parse_parameters, unquote
+from sipreplay.sip.syntax import SipSyntaxError
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 MAX_LINES = 5000
-
-_BOUNDARY_END = re.compile(rb"\r?\n\r?\n")
 
 STATIC_PAYLOADS: dict[int, tuple[str, int, int]] = {
     0: ("PCMU", 8000, 1),
@@ -311,40 +307,3 @@ def parse_sdp(body: bytes) -> SessionDescription:
     ]
     media = tuple(section for section in sections if section is not None)
     return SessionDescription(tuple(raw), newline, origin, name, connection, tuple(attributes), media)
-
-
-def split_multipart(body: bytes, content_type: str) -> list[tuple[bytes, bytes]]:
-    """The parts of a multipart body as (head, content), in order; none when the type names no boundary."""
-    boundary = unquote(parse_parameters(content_type.partition(";")[2]).get("boundary") or "")
-    if not boundary:
-        return []
-    delimiter = b"--" + boundary.encode("utf-8", "surrogateescape")
-    parts = []
-    for piece in body.split(delimiter)[1:101]:
-        if piece.startswith(b"--"):
-            break
-        piece = piece.lstrip(b" \t").removeprefix(b"\r\n") if piece[:1] != b"\n" else piece[1:]
-        match = _BOUNDARY_END.search(b"\r\n" + piece)
-        if match is None:
-            continue
-        head = (b"\r\n" + piece)[: match.start()]
-        content = (b"\r\n" + piece)[match.end() :]
-        parts.append((head.strip(), content.removesuffix(b"\n").removesuffix(b"\r")))
-    return parts
-
-
-def find_sdp(body: bytes, content_type: str | None) -> bytes | None:
-    """The SDP in a message body: the body itself, or the application/sdp part of a multipart; None when there is none.
-
-    A body without a Content-Type counts when it begins like SDP.
-    """
-    if not body:
-        return None
-    kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind == "application/sdp" or (not kind and body.startswith(b"v=0")):
-        return body
-    if kind.startswith("multipart/"):
-        for head, content in split_multipart(body, content_type or ""):
-            if b"application/sdp" in head.lower():
-                return content
-    return None

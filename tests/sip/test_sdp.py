@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipreplay.sip.sdp import SdpLine, find_sdp, parse_sdp, render_sdp
+from sipreplay.sip.body import find_sdp
+from sipreplay.sip.sdp import SdpLine, parse_sdp, render_sdp
 from sipreplay.sip.syntax import SipSyntaxError
 
 OFFER = b"\r\n".join(

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from sipreplay.sip.address import parse_address_list
+from sipreplay.sip.body import find_sdp
 from sipreplay.sip.message import Message, SipSyntaxError, parse_message, split_stream
 from sipreplay.sip.scan import scan
-from sipreplay.sip.sdp import find_sdp, parse_sdp
+from sipreplay.sip.sdp import parse_sdp
 from sipreplay.sip.uri import parse_uri
 from sipreplay.sip.via import parse_vias
 
