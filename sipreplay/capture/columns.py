@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipreplay.capture.batch import Batch, Bytes, Int
+from sipreplay.capture.hep import SHORTEST
 from sipreplay.capture.link import checked, ip_headers
 from sipreplay.capture.tunnel import MAX_DEPTH, TUNNELS, enter, may_be
 
 WINDOW = 64
 """Bytes from the start of the IP header that are decoded: enough for IPv6, UDP and RTP."""
 UDP, TCP = 17, 6
+HEP = -1
+"""What may be HEP: UDP to whatever port."""
 _RTP_HEADER = 12
 _SHORTEST = 4
 _SIP_SHORTEST = 16
@@ -128,9 +131,9 @@ class OneByOne:
 
     index: list[int]
     kind: list[int]
-    """UDP or TCP decoded here, or 0: IP header for the slow path."""
+    """UDP, TCP or HEP decoded here, or 0: IP header for the slow path."""
     at: list[int]
-    """Offset of the payload (UDP, TCP) or of the IP header (0)."""
+    """Offset of the payload (UDP, TCP, HEP) or of the IP header (0)."""
     end: list[int]
     """Where the payload or the packet ends."""
     header: list[int]
@@ -270,6 +273,9 @@ def _decode_version(
     is_rtp = udp & ((first >> 6) == 2) & (length >= _RTP_HEADER) & ((second < 192) | (second > 223))
     is_rtp &= length >= _RTP_HEADER + 4 * (first & 15).astype(np.int64)
     text = udp & _STARTS_TEXT[first] & (length >= _SIP_SHORTEST)
+    hep = _hep(ip, udp, length, first, second)
+    if hep is not None:
+        text |= hep
     keep = np.flatnonzero(is_rtp)
     if len(keep):
         columns = _rtp_columns(batch, pairs, ip[keep], index[keep], start[keep] + 8, length[keep], version)
@@ -285,6 +291,8 @@ def _decode_version(
     if len(pick):
         is_udp, is_tcp = text[pick], tcp[pick]
         kind = np.where(is_udp, UDP, np.where(is_tcp, TCP, 0))
+        if hep is not None:
+            kind[hep[pick]] = HEP
         place = np.where(is_udp, start[pick] + 8, np.where(is_tcp, tcp_start[pick], at[pick]))
         stop = np.where(is_udp, place + length[pick], end[pick])
         cut = (declared[pick] > length[pick]).astype(np.int64)
@@ -292,6 +300,19 @@ def _decode_version(
         ident = ip["ident"][pick] if version == 4 else np.zeros(len(pick), np.int64)
         versions = np.full(len(pick), version)
         singles.append((index[pick], kind, place, stop, at[pick], ip["tcp_sequence"][pick], flags, versions, ident))
+
+
+def _hep(ip: Any, udp: Any, length: Int, first: Any, second: Any) -> NDArray[np.bool_] | None:
+    """Which datagrams may be HEP: "HEP3", or a header of version 1 or 2. None if there are none."""
+    maybe = udp & ((first == 0x48) | ((first - 1) < 2)) & (length >= SHORTEST)
+    if not maybe.any():
+        return None
+    following = ip["rtp_sequence"]
+    newer = (first == 0x48) & (second == 0x45) & (following == 0x5033)
+    family, protocol = following >> 8, following & 0xFF
+    older = (first < 3) & np.isin(family, (2, 10)) & np.isin(protocol, (6, 17, 132)) & (second >= 16) & (second <= 52)
+    found: NDArray[np.bool_] = maybe & (newer | older)
+    return found if found.any() else None
 
 
 def _enter(

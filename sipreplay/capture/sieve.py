@@ -16,7 +16,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from sipreplay.capture.batch import PADDING, Batch
-from sipreplay.capture.columns import TCP, UDP, Aside, OneByOne, Pairs, RtpColumns, decode
+from sipreplay.capture.columns import HEP, TCP, UDP, Aside, OneByOne, Pairs, RtpColumns, decode
+from sipreplay.capture.hep import parse_hep
 from sipreplay.capture.layers import MessageTaker, Noting, StreamLayers
 from sipreplay.capture.layers import Origin as Origin
 from sipreplay.capture.layers import TlsSession as TlsSession
@@ -28,6 +29,8 @@ from sipreplay.capture.tunnel import MAX_DEPTH, is_tunnel
 
 _TCP_HEADER = struct.Struct("!HHIIBB")
 _RTP_HEADER = struct.Struct("!BBHII")
+_HEP_FIRST = b"H\1\2"
+_TRANSPORTS = {TCP: "TCP", UDP: "UDP", 132: "SCTP"}
 _OVERLAPS = "of IPv4 the bytes that came first were used, IPv6 datagrams were dropped (RFC 5722)"
 _CAPTURE = 1 << 40
 """Packet numbers of several files in one: the file's index is multiplied by this."""
@@ -223,7 +226,9 @@ class Sieve:
                     self._slow_packet(sight, whole, taker)
                 continue
             source, destination, ports = _addresses(view, header, version)
-            if kind == UDP:
+            if kind == HEP and self._reported(sight, bytes(view[at:end]), taker):
+                continue
+            if kind in (UDP, HEP):
                 origin = sight.origin(source, ports >> 16, destination, ports & 0xFFFF)
                 taker.datagram(origin, bytes(view[at:end]), ident, bool(flags))
             else:
@@ -246,11 +251,8 @@ class Sieve:
         if whole.protocol == UDP:
             body = payload[8 : length if length >= 8 else None]
             if len(body) >= 12 and body[0] >> 6 == 2:
-                if not 192 <= body[1] <= 223:
-                    self._extra.append((sight, whole, body))
-                elif self._aside is not None:
-                    self._aside(sight.origin(whole.source, source_port, whole.destination, destination_port), body)
-            elif len(body) >= 16:
+                self._media_packet(sight, whole, body)
+            elif len(body) >= 16 and not (body[0] in _HEP_FIRST and self._reported(sight, body, taker)):
                 origin = sight.origin(whole.source, source_port, whole.destination, destination_port)
                 taker.datagram(origin, body, whole.ident, whole.cut or length > len(payload))
         elif whole.protocol == TCP and len(payload) >= 20:
@@ -258,6 +260,34 @@ class Sieve:
             direction = (whole.source, whole.destination, source_port << 16 | destination_port)
             body = payload[(offset >> 4) * 4 :]
             self._segment(sight, direction, sequence, flags, body, 0, taker)
+
+    def _media_packet(self, sight: _Sight, whole: IpPacket, body: bytes) -> None:
+        """RTP or RTCP (RFC 5761 section 4) of a whole UDP datagram."""
+        source_port, destination_port = struct.unpack_from("!HH", whole.payload)
+        if not 192 <= body[1] <= 223:
+            if len(body) >= 12 + 4 * (body[0] & 15):
+                self._extra.append((sight, whole, body))
+        elif self._aside is not None:
+            self._aside(sight.origin(whole.source, source_port, whole.destination, destination_port), body)
+
+    def _reported(self, sight: _Sight, data: bytes, taker: Taker) -> bool:
+        """What a HEP capture agent saw, with its time and addresses. Returns whether it was HEP after all."""
+        inner = parse_hep(data)
+        if inner is None:
+            return False
+        if inner.time_ns is not None:
+            sight = sight._replace(time_ns=inner.time_ns)
+        body = inner.payload
+        if inner.protocol == UDP and len(body) >= 12 and body[0] >> 6 == 2:
+            version = 4 if len(inner.source) == 4 else 6
+            head = struct.pack("!HHHH", inner.source_port, inner.destination_port, min(8 + len(body), 65535), 0)
+            whole = IpPacket(version, inner.source, inner.destination, UDP, head + body, 0)
+            self._media_packet(sight, whole, body)
+        else:
+            origin = sight.origin(inner.source, inner.source_port, inner.destination, inner.destination_port)
+            transport = _TRANSPORTS.get(inner.protocol, "UDP")
+            taker.datagram(origin._replace(correlation=inner.correlation, transport=transport), body, 0, inner.cut)
+        return True
 
     def _open(self, sight: _Sight, whole: IpPacket, taker: Taker) -> None:
         """Look into a datagram that may be a tunnel."""
