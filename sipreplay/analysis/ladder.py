@@ -75,9 +75,9 @@ def _row(captured: CapturedMessage, dialog: int) -> LadderRow:
     )
 
 
-def ladder_of(analysis: Analysis, call: Call, *, streams: bool = True) -> Ladder:
+def ladder_of(analysis: Analysis, call: Call, *, streams: bool = True, own: Sequence[Stream] | None = None) -> Ladder:
     """The ladder of a call: every message of its dialogs once, and a row at the first packet of each of their
-    streams.
+    streams. `own`: those streams, from a caller who knows them; else they are looked for among all.
     """
     owners: dict[CapturedMessage, int] = {}
     messages: list[CapturedMessage] = []
@@ -92,7 +92,7 @@ def ladder_of(analysis: Analysis, call: Call, *, streams: bool = True) -> Ladder
     rows = [_row(captured, owners[captured]) for captured in messages]
     if streams:
         members = set(call.dialogs)
-        rows = _with_streams(rows, [s for s in analysis.streams if s.dialog in members])
+        rows = _with_streams(rows, [s for s in (analysis.streams if own is None else own) if s.dialog in members])
     columns = list(dict.fromkeys(address for row in rows for address in (row.source, row.destination)))
     return Ladder(call.id, columns, rows)
 

@@ -82,19 +82,23 @@ def command(
     if chosen is not None:
         shown = Part(analysis, chosen)
         found = findings(shown)
+    notes: list[str] = []
+    """What to say of files that were written, at the end."""
     if html_file is not None:
         from sipreplay.report.inspect_page import write_inspect_page
 
-        write_inspect_page(shown, html_file)
+        notes.append(write_inspect_page(shown, html_file, found))
     if graph_file is not None:
         from sipreplay.report.graph_file import write_graph
 
         write_graph(shown, graph_file)
-    copied = None
     if export_file is not None:
         from sipreplay.analysis.extract import export_calls
+        from sipreplay.report.words import plural
 
         copied = export_calls(analysis, shown.calls, export_file)
+        what = f"{plural(copied.packets, 'packet')} of {plural(len(shown.calls), 'call')}"
+        notes.append(f"{export_file}: {what} ({copied.format})")
     if json_file is not None:
         from sipreplay.analysis.json import inspect_json
 
@@ -112,8 +116,5 @@ def command(
             shown, shown.calls, found, width_of(sys.stdout), everything=everything, ascii_only=ascii_only
         )
         write_lines(views, sys.stdout)
-    if copied is not None:
-        from sipreplay.report.words import plural
-
-        what = f"{plural(copied.packets, 'packet')} of {plural(len(shown.calls), 'call')}"
-        click.echo(f"{export_file}: {what} ({copied.format})")
+    for note in notes:
+        click.echo(note)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -65,15 +66,20 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def render(template: str, *, script: str = "", **values: Any) -> str:
-    """A page. `script`: name of the page's script in templates/, allowed to run by its hash and by nothing else."""
-    code = _template(script) if script else ""
+def render(
+    template: str, *, script: str = "", scripts: Sequence[str] = (), styles: Sequence[str] = (), **values: Any
+) -> str:
+    """A page. `script`, `scripts`: names of the page's scripts in templates/, which run as one, allowed by its hash and
+    by nothing else. `styles`: style sheets besides that of all pages.
+    """
+    names = [*scripts, script] if script else list(scripts)
+    code = "".join(_template(name) for name in names)
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     return (
         _environment()
         .get_template(template)
         .render(
-            css=Markup(style.css_variables() + _template("page.css")),
+            css=Markup(style.css_variables() + "".join(_template(name) for name in ("page.css", *styles))),
             script=Markup(code),
             script_source=Markup(f"'sha256-{digest}'") if code else "'none'",
             version=__version__,

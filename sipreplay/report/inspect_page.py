@@ -1,57 +1,135 @@
-"""The page of `inspect --html`: calls and streams to sort and filter, the call graph, ladders."""
+"""The page of `inspect --html`: calls to sort and filter, ladders, streams with charts, findings, the call graph.
+
+One file that loads nothing. What came from a capture is compressed data that a script shows as text, never markup.
+Never computes what it shows.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sipreplay.analysis.filter_fields import FIELDS
+from sipreplay.analysis.findings import Finding, findings
 from sipreplay.analysis.graph import call_graph
-from sipreplay.analysis.model import Analysis, CaptureFile, Stream
-from sipreplay.report.call_list import CallRow, call_rows
+from sipreplay.analysis.model import Analysis, CaptureFile
+from sipreplay.report.call_list import POOR_MOS, CallRow, call_rows
 from sipreplay.report.callgraph_svg import graph_svg
 from sipreplay.report.graph_file import write_file
 from sipreplay.report.html import Tile, picture, render
-from sipreplay.report.ladder import call_ladder
-from sipreplay.report.ladder_svg import ladder_svg
-from sipreplay.report.message_text import codec_text
-from sipreplay.report.words import count, duration_ms, duration_s, percent, plural, utc
+from sipreplay.report.inspect_data import (
+    CALL_FIELDS,
+    ROW_FIELDS,
+    STREAM_FIELDS,
+    call_data,
+    finding_data,
+    ladders,
+    stream_data,
+    window_data,
+)
+from sipreplay.report.packing import Packed, chunks, packed
+from sipreplay.report.words import count, duration_s, percent, plural, printable, size, utc
 
-MAX_CALLS = 10_000
-MAX_STREAMS = 10_000
-MAX_LADDERS = 100
-MAX_LADDER_ROWS = 400
-RAW_LADDERS = 25
-"""So many ladders carry the text of their messages; a page must stay small enough to open."""
+MAX_CALLS = 50_000
+MAX_STREAMS = 50_000
+MAX_FINDINGS = 500
+MAX_LADDER_BYTES = 48 << 20
+"""Of ladders and messages, compressed: a page must stay small enough to be opened and sent."""
 MAX_PROBLEMS = 20
+_SCRIPTS = (
+    "inspect_filter.js",
+    "inspect_list.js",
+    "inspect_ladder.js",
+    "inspect_diff.js",
+    "inspect_chart.js",
+    "inspect_app.js",
+)
 
-_STATE_STYLES = {"completed": "good", "established": "good", "rejected": "bad", "unanswered": "bad"}
+
+def write_inspect_page(analysis: Analysis, path: Path, found: Sequence[Finding] | None = None) -> str:
+    """Write the page; returns what to say of it. Raises TransportError when it cannot be written."""
+    data = inspect_page(analysis, found).encode()
+    write_file(path, data)
+    return f"{path}: {plural(min(len(analysis.calls), MAX_CALLS), 'call')}, {size(len(data))}"
 
 
-def write_inspect_page(analysis: Analysis, path: Path) -> None:
-    """Write the page. Raises TransportError when it cannot be written."""
-    write_file(path, inspect_page(analysis).encode())
-
-
-def inspect_page(analysis: Analysis) -> str:
-    """The page as HTML."""
-    rows = call_rows(analysis, MAX_CALLS)
-    ladders = _ladders(analysis)
-    drawn = {ladder["id"] for ladder in ladders}
-    names = [Path(capture.path).name for capture in analysis.captures]
+def inspect_page(analysis: Analysis, found: Sequence[Finding] | None = None) -> str:
+    """The page as HTML. `found`: its findings, where they are known already."""
+    found = findings(analysis) if found is None else found
+    rows = call_rows(analysis, MAX_CALLS, found)
+    blocks, place = _ladder_blocks(analysis)
+    names = [printable(Path(capture.path).name) for capture in analysis.captures]
+    name = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return render(
         "inspect.html.j2",
-        script="tables.js",
-        name=", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else ""),
+        scripts=_SCRIPTS,
+        styles=("inspect.css",),
+        name=name or "nothing",
         captures=[_capture(capture) for capture in analysis.captures[:50]],
         tiles=_tiles(analysis, rows),
-        calls=[_call(row, row.id in drawn) for row in rows],
-        calls_hidden=max(len(analysis.calls) - len(rows), 0),
-        streams=[_stream(analysis, stream) for stream in analysis.streams[:MAX_STREAMS]],
-        streams_hidden=max(len(analysis.streams) - MAX_STREAMS, 0),
+        hidden=_hidden(analysis, found, rows, len(place)),
+        numbers={
+            "calls": count(len(rows)),
+            "streams": count(min(len(analysis.streams), MAX_STREAMS)),
+            "findings": count(len(found)),
+        },
         graph=picture(graph_svg(call_graph(analysis))),
-        ladders=ladders,
-        ladders_hidden=max(len(analysis.calls) - len(ladders), 0),
+        blocks=[packed("index", _index(analysis, rows, found, place)), _windows(analysis), *blocks],
     )
+
+
+def _ladder_blocks(analysis: Analysis) -> tuple[list[Packed], dict[int, int]]:
+    """Data blocks of ladders, and which of them each call is in."""
+    blocks: list[Packed] = []
+    place: dict[int, int] = {}
+    calls = [call for call in analysis.calls if call.dialogs][:MAX_CALLS]
+    for block, keys in chunks("ladders", ladders(analysis, calls), MAX_LADDER_BYTES):
+        place.update(dict.fromkeys(keys, len(blocks)))
+        blocks.append(block)
+    return blocks, place
+
+
+def _index(
+    analysis: Analysis, rows: Sequence[CallRow], found: Sequence[Finding], place: dict[int, int]
+) -> dict[str, Any]:
+    """What the page shows at once."""
+    streams = analysis.streams[:MAX_STREAMS]
+    own: dict[int, list[int]] = defaultdict(list)
+    for number, stream in enumerate(streams):
+        if stream.dialog is not None:
+            own[analysis.dialog(stream.dialog).call].append(number)
+    first = {call.id: analysis.dialog(call.dialogs[0]).call_id for call in analysis.calls if call.dialogs}
+    return {
+        "fields": {"call": CALL_FIELDS, "stream": STREAM_FIELDS, "row": ROW_FIELDS},
+        "calls": [call_data(row, first[row.id], place.get(row.id, -1), own.get(row.id, ())) for row in rows],
+        "streams": [stream_data(analysis, stream) for stream in streams],
+        "findings": [finding_data(finding) for finding in found[:MAX_FINDINGS]],
+        "captures": [printable(Path(capture.path).name) for capture in analysis.captures],
+        "units": {name: field.unit for name, field in FIELDS.items() if field.unit},
+        "poor_mos": POOR_MOS,
+    }
+
+
+def _windows(analysis: Analysis) -> Packed:
+    """The ten seconds of every stream, by its place."""
+    return packed("windows", [window_data(stream) for stream in analysis.streams[:MAX_STREAMS]])
+
+
+def _hidden(analysis: Analysis, found: Sequence[Finding], rows: Sequence[CallRow], drawn: int) -> list[str]:
+    """What is not on the page, and where it is."""
+    out = []
+    for number, what in (
+        (len(analysis.calls) - len(rows), "call"),
+        (len(analysis.streams) - MAX_STREAMS, "stream"),
+        (len(found) - MAX_FINDINGS, "finding"),
+    ):
+        if number > 0:
+            out.append(f"{plural(number, f'more {what}')}: choose with --filter, or see --json")
+    if drawn < len(rows):
+        out.append(f"the ladders of {plural(len(rows) - drawn, 'call')}: sipreplay inspect --call N shows any call's")
+    return out
 
 
 def _capture(capture: CaptureFile) -> dict[str, Any]:
@@ -63,22 +141,22 @@ def _capture(capture: CaptureFile) -> dict[str, Any]:
     return {
         "text": f"{capture.path}: {capture.format}, {kind}, {plural(capture.packets, 'packet')}{span}",
         "problems": capture.problems[:MAX_PROBLEMS],
+        "more": max(len(capture.problems) - MAX_PROBLEMS, 0),
     }
 
 
-def _tiles(analysis: Analysis, rows: list[CallRow]) -> list[Tile]:
+def _tiles(analysis: Analysis, rows: Sequence[CallRow]) -> list[Tile]:
     invites = [row for row in rows if row.method == "INVITE"]
     answered = [row for row in invites if row.setup_ms is not None]
-    again = sum(message.retransmission for message in analysis.messages)
-    lost = sum(stream.lost for stream in analysis.streams)
+    again = sum(row.retransmissions for row in rows)
+    lost = sum(stream.lost for stream in analysis.streams if stream.codec or not stream.dtmf)
     expected = sum(stream.packets + stream.lost for stream in analysis.streams)
     worst = min((stream.mos for stream in analysis.streams if stream.mos is not None), default=None)
+    share = percent(len(answered), len(invites))
     tiles = [
         Tile("Calls", count(len(analysis.calls)), plural(len(analysis.dialogs), "dialog")),
-        Tile(
-            "INVITEs answered", percent(len(answered), len(invites)), f"{count(len(answered))} of {count(len(invites))}"
-        ),
-        Tile("SIP messages", count(len(analysis.messages)), f"{count(analysis.malformed)} malformed"),
+        Tile("INVITEs answered", share, f"{count(len(answered))} of {count(len(invites))}"),
+        Tile("SIP messages", count(sum(row.messages for row in rows)), f"{count(analysis.malformed)} malformed"),
         Tile("Retransmissions", count(again), "", "warn" if again else ""),
         Tile("RTP streams", count(len(analysis.streams)), plural(sum(s.packets for s in analysis.streams), "packet")),
     ]
@@ -87,89 +165,5 @@ def _tiles(analysis: Analysis, rows: list[CallRow]) -> list[Tile]:
         jitter = max(stream.mean_jitter_ms for stream in analysis.streams)
         tiles.append(Tile("Worst jitter", f"{jitter:.1f} ms", "mean of a stream"))
     if worst is not None:
-        tiles.append(Tile("Worst MOS", f"{worst:.2f}", "of a stream", "warn" if worst < 3.6 else ""))
+        tiles.append(Tile("Worst MOS", f"{worst:.2f}", "of a stream", "warn" if worst < POOR_MOS else ""))
     return tiles
-
-
-def _call(row: CallRow, drawn: bool) -> dict[str, Any]:
-    def number(value: float | None) -> str:
-        return "" if value is None else f"{value:.6g}"
-
-    state = f"{row.state} {row.final}" if row.final and not row.final.startswith("2") else row.state
-    return {
-        "id": row.id,
-        "drawn": drawn,
-        "method": row.method,
-        "from_user": row.from_user,
-        "to_user": row.to_user,
-        "caller": row.caller,
-        "callee": row.callee,
-        "messages": row.messages,
-        "messages_text": f"{row.messages}" + (f" ({row.retransmissions} again)" if row.retransmissions else ""),
-        "state": state,
-        "style": _STATE_STYLES.get(row.state, "warn"),
-        "start": f"{row.start:.6f}",
-        "start_text": utc(row.start).strftime("%H:%M:%S.%f")[:-3],
-        "length": number(row.duration_s),
-        "length_text": duration_s(row.duration_s),
-        "pdd": number(row.pdd_ms),
-        "pdd_text": "-" if row.pdd_ms is None else duration_ms(row.pdd_ms),
-        "setup": number(row.setup_ms),
-        "setup_text": "-" if row.setup_ms is None else duration_ms(row.setup_ms),
-        "codec": row.codecs or "-",
-        "lost": row.lost if row.streams else "",
-        "lost_text": count(row.lost) if row.streams else "-",
-        "jitter": number(row.jitter_ms),
-        "jitter_text": "-" if row.jitter_ms is None else f"{row.jitter_ms:.1f} ms",
-        "mos": number(row.mos),
-        "mos_text": "-" if row.mos is None else f"{row.mos:.2f}",
-    }
-
-
-def _stream(analysis: Analysis, stream: Stream) -> dict[str, Any]:
-    expected = stream.packets + stream.lost
-    return {
-        "call": analysis.dialog(stream.dialog).call if stream.dialog is not None else "-",
-        "source": str(stream.source),
-        "destination": str(stream.destination),
-        "ssrc": f"0x{stream.ssrc:08x}",
-        "types": ", ".join(map(str, stream.payload_types)),
-        "codec": codec_text(stream),
-        "packets": stream.packets,
-        "packets_text": count(stream.packets),
-        "lost": stream.lost,
-        "lost_text": f"{count(stream.lost)} ({percent(stream.lost, expected)})"
-        if stream.lost > 0
-        else count(stream.lost),
-        "reordered": stream.reordered,
-        "max_delta": stream.max_delta_ms,
-        "max_delta_text": f"{stream.max_delta_ms:.1f} ms",
-        "jitter": stream.mean_jitter_ms,
-        "jitter_text": f"{stream.mean_jitter_ms:.2f} ms",
-        "max_jitter": stream.max_jitter_ms,
-        "max_jitter_text": f"{stream.max_jitter_ms:.2f} ms",
-        "mos": "" if stream.mos is None else stream.mos,
-        "mos_text": "-" if stream.mos is None else f"{stream.mos:.2f}",
-        "dtmf": stream.dtmf,
-    }
-
-
-def _ladders(analysis: Analysis) -> list[dict[str, Any]]:
-    """Ladders of the first calls; INVITEs first, since those are what is looked for."""
-    first = sorted(analysis.calls, key=lambda call: analysis.dialog(call.dialogs[0]).kind != "invite")[:MAX_LADDERS]
-    ladders = []
-    opened = first[0].id if first else 0
-    for place, call in enumerate(sorted(first, key=lambda call: call.id)):
-        ladder = call_ladder(analysis, call)
-        ladder.left_out += max(len(ladder.rows) - MAX_LADDER_ROWS, 0)
-        del ladder.rows[MAX_LADDER_ROWS:]
-        kind = analysis.dialog(call.dialogs[0]).kind.upper()
-        ladders.append(
-            {
-                "id": call.id,
-                "open": call.id == opened,
-                "title": f"Call {call.id}: {kind}, {plural(len(ladder.rows), 'row')}",
-                "svg": picture(ladder_svg(ladder, raw=place < RAW_LADDERS)),
-            }
-        )
-    return ladders

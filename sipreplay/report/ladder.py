@@ -84,9 +84,14 @@ class Ladder:
     """Messages past MAX_ROWS, or between addresses past MAX_COLUMNS."""
 
 
-def call_ladder(analysis: Analysis, call: Call, *, limit: int | None = MAX_ROWS) -> Ladder:
-    """The ladder of a call: all its dialogs and the streams tied to them, in causal order; at most `limit` rows."""
-    found = ladder_of(analysis, call)
+def call_ladder(
+    analysis: Analysis, call: Call, *, limit: int | None = MAX_ROWS, own: Sequence[Stream] | None = None
+) -> Ladder:
+    """The ladder of a call: all its dialogs and the streams tied to them, in causal order; at most `limit` rows.
+
+    `own`: the streams tied to its dialogs, from a caller who knows them.
+    """
+    found = ladder_of(analysis, call, own=own)
     dialogs = [analysis.dialog(ident) for ident in call.dialogs]
     by_id = {dialog.id: dialog for dialog in dialogs}
     columns, place = _columns(dialogs, found.columns)
