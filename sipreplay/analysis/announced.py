@@ -5,7 +5,7 @@ Needed before dialogs are known, because jitter cannot be computed without a clo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ Place = tuple[int, int]
 
 _LAWS = ("PCMU", "PCMA")
 
+MAX_KEYS = 32
+"""a=crypto values that are tried for a stream."""
 MAX_CHANGES = 256
 """Of the codecs, or of the call, at one address: later ones are not followed."""
 
@@ -73,6 +75,10 @@ class Announcements:
         self._tables = tables
         self._codecs: dict[tuple[str, int], list[tuple[Place, dict[int, tuple[str, int]]]]] = {}
         self._calls: dict[tuple[str, int], list[tuple[Place, bytes | str]]] = {}
+        self._keys: dict[bytes | str, dict[str, None]] = {}
+        """a=crypto values by Call-ID."""
+        self._beside: dict[bytes | str, set[tuple[str, int]]] = {}
+        """The addresses of calls with keys."""
         self.changed: set[tuple[str, int]] = set()
         """Addresses with news since whoever reads this last cleared it."""
 
@@ -88,6 +94,24 @@ class Announcements:
         calls = self._calls.setdefault(address, [])
         if len(calls) < MAX_CHANGES and (not calls or calls[-1][1] != call_id):
             calls.append((place, call_id))
+
+    def name_keys(self, call_id: bytes | str, lines: Iterable[str], addresses: Iterable[tuple[str, int]]) -> None:
+        """An SDP of a call holds these a=crypto values, beside these addresses."""
+        known = self._keys.setdefault(call_id, {})
+        for line in lines:
+            if line not in known and len(known) < MAX_KEYS:
+                known[line] = None
+                self.changed.update(addresses)
+                self.changed.update(self._beside.setdefault(call_id, set()))
+        self._beside.setdefault(call_id, set()).update(addresses)
+
+    def keys_of(self, source: tuple[str, int], destination: tuple[str, int]) -> list[str]:
+        """The a=crypto values of the calls that announced one of the addresses, the latest call first. Either side's
+        may be the sender's: an address tells whose only without NAT, and authentication tells which key it is."""
+        if not self._keys:
+            return []
+        calls = [call for address in (destination, source) for _, call in reversed(self._calls.get(address, ()))]
+        return [line for call in dict.fromkeys(calls[:MAX_KEYS]) for line in self._keys.get(call, ())][:MAX_KEYS]
 
     def knows(self, address: tuple[str, int]) -> bool:
         """Whether any SDP named this address."""

@@ -70,6 +70,7 @@ class FoundStream:
         "candidate",
         "clock_rate",
         "codec",
+        "decrypted",
         "discarded",
         "event_clock",
         "facts",
@@ -90,6 +91,7 @@ class FoundStream:
         self.windows: Records | None = None
         self.worst: Any = None
         self.discarded = 0
+        self.decrypted = False
         self.clock_rate = 0
         self.event_clock = 8000
         self.segments: tuple[tuple[float, int, str], ...] = ()

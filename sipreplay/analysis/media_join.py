@@ -55,7 +55,9 @@ def _tie(stream: Stream, match: MediaMatch | None) -> None:
     if receiver is not None:
         stream.receiver_direction = receiver.direction
         stream.sdp_ptime_ms = receiver.ptime
-    stream.security = next((end.security for end in (sender, receiver) if end is not None and end.security), "")
+    protected = [end.security for end in (sender, receiver) if end is not None]
+    if protected and all(protected):  # an offer alone may be a wish
+        stream.security = protected[0]
     if stream.security and stream.kind == "rtp":
         stream.kind = "srtp"
     stream.unannounced_types = tuple(
@@ -122,6 +124,8 @@ def _stream(found: FoundStream, media: MediaMap) -> Stream:
         digits=found.digits(),
     )
     _tie(stream, match)
-    if stream.security:
-        stream.silence = None  # what was looked at was encrypted
+    stream.decrypted = found.decrypted
+    if stream.security and not stream.decrypted:
+        # What was looked at was encrypted.
+        stream.silence, stream.dtmf, stream.digits = None, "", []
     return stream

@@ -229,6 +229,8 @@ def announce(announced: Announcements, place: Place, call_id: bytes, facts: Fact
             together[address] = codecs if known is None or known is codecs else {**known, **codecs}
     for address, codecs in together.items():
         announced.announce(place, *address, codecs, call_id)
+    if any(media.crypto for media in facts):
+        announced.name_keys(call_id, (line for media in facts for line in media.crypto), together)
 
 
 @lru_cache(maxsize=16384)

@@ -93,7 +93,7 @@ class FactBook(Rows):
                 np.add.at(getattr(self, name), counted.rows[at], 1)
         self._drift(counted)
         self._ptimes(counted)
-        at = np.flatnonzero((counted.sequence & (SAMPLE_EVERY - 1)) == 0)
+        at = np.flatnonzero(is_sampled(counted.sequence))
         at = at[law[at] >= 0]
         if len(at):
             self._sample(counted.rows[at], rtp, order[at], law[at])
@@ -152,6 +152,13 @@ class FactBook(Rows):
         samples = np.lib.stride_tricks.sliding_window_view(rtp.buffer, SAMPLE_BYTES)[start]
         self.note_samples(rows, samples, law)
 
+    def note_payloads(self, rows: Int, law: NDArray[np.int8], payloads: dict[int, bytes | None]) -> None:
+        """Count payloads by their places among `rows`, as far as they are G.711 and long enough."""
+        for at, payload in payloads.items():
+            if payload is not None and law[at] >= 0 and len(payload) >= SAMPLE_BYTES:
+                sample = np.frombuffer(payload, np.uint8, SAMPLE_BYTES)[None, :]
+                self.note_samples(rows[at : at + 1], sample, law[at : at + 1])
+
     def note_samples(self, rows: Int, samples: NDArray[np.uint8], law: NDArray[np.int8]) -> None:
         """Count payload beginnings of SAMPLE_BYTES each, by law."""
         column: Any = self
@@ -183,6 +190,12 @@ class FactBook(Rows):
         if spread <= 0:
             return None
         return 1e6 * (n * float(column._time_skew[row]) - time * skew) / spread
+
+
+def is_sampled(sequence: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which packets are looked at."""
+    result: NDArray[np.bool_] = (sequence & (SAMPLE_EVERY - 1)) == 0
+    return result
 
 
 def bandwidth_kbps(facts: StreamFacts, packets: int, ip_version: int, duration_s: float) -> float | None:

@@ -49,6 +49,7 @@ def stream_json(stream: Stream) -> dict[str, Any]:
         "nat": stream.nat,
         "symmetric": stream.symmetric,
         "security": stream.security or None,
+        "decrypted": stream.decrypted,
         "unannounced_types": list(stream.unannounced_types),
         "clock_rate": stream.clock_rate,
         "ptime_ms": stream.ptime_ms,

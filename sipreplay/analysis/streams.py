@@ -16,7 +16,8 @@ from sipreplay.analysis.announced import Announcements, CodecTables, Place
 from sipreplay.analysis.copies import CopyFilter
 from sipreplay.analysis.found_stream import MAX_CHANGES, Candidate, EventSight, FoundStream, without_twins
 from sipreplay.analysis.model import Address
-from sipreplay.analysis.stream_facts import FactBook
+from sipreplay.analysis.opened import OpenedRows
+from sipreplay.analysis.stream_facts import FactBook, is_sampled
 from sipreplay.analysis.stream_table import StreamTable
 from sipreplay.capture.batch import Batch
 from sipreplay.capture.columns import Pairs, RtpColumns
@@ -84,6 +85,7 @@ class StreamBook:
         self._several: set[int] = set()
         """Rows whose codecs changed on the way."""
         self._copy_filter = CopyFilter()
+        self._opened = OpenedRows()
 
     def open_capture(
         self, capture: int, pairs: Pairs, group: int | None = None, going_on: Collection[int] = ()
@@ -227,6 +229,7 @@ class StreamBook:
             self._table.forget(candidate.key, row)
             self._rows[row] = None
             self._several.discard(row)
+            self._opened.forget(row)
             freed.add(row)
         for address in touched:
             left = [row for row in self._at[address] if row not in freed]
@@ -258,6 +261,7 @@ class StreamBook:
     def _set_codecs(self, row: int) -> None:
         candidate = self._row(row)
         candidate.codecs = self.announced.of_stream(candidate.source, candidate.destination)
+        self._opened.set_keys(row, self.announced.keys_of(candidate.source, candidate.destination))
         self._codecs[row] = candidate.codecs[-1][1] if candidate.codecs else 0
         if len(candidate.codecs) > 1:
             self._several.add(row)
@@ -289,10 +293,20 @@ class StreamBook:
         numbers = self._codec_numbers(rows, packets)
         clock = self.tables.clock[numbers, kind]
         sequence, timestamp, time_ns = rtp.sequence[order], rtp.timestamp[order], rtp.time_ns[order]
+        law = self.tables.law[numbers, kind]
+        if self._opened:
+            locked = self._opened.locked(rows)
+            asked = np.flatnonzero(locked & (self.tables.event[numbers, kind] | (law >= 0) & is_sampled(sequence)))
+            clear = {at: self._opened.payload(int(rows[at]), rtp, int(order[at])) for at in asked.tolist()}
+        else:
+            locked, clear = None, {}
         counted = self._quality.update(rows, sequence, timestamp, time_ns, second >> 7, kind, clock)
         if counted is not None:
             self._windows.add(counted)
-            self._facts.add(counted, rtp, order, self.tables.law[numbers, kind])
+            if locked is not None:
+                self._facts.note_payloads(rows, law, clear)
+                law = np.where(locked, -1, law)
+            self._facts.add(counted, rtp, order, law)
         event = self.tables.event[numbers, kind]
         last = np.append(rows[1:] != rows[:-1], True)
         self._last_packet[rows[last]] = packets[last]
@@ -301,7 +315,8 @@ class StreamBook:
         event |= by_habit
         self._note_types(rows, kind, time_ns, event)
         for at in np.flatnonzero(event).tolist():
-            self._event(self._row(int(rows[at])), rtp, int(order[at]))
+            payload = clear[at] if at in clear else _payload(rtp, int(order[at]))
+            self._event(self._row(int(rows[at])), int(timestamp[at]), int(time_ns[at]), payload or b"")
 
     def _split(self, rows: Int, order: Int, rtp: RtpColumns) -> tuple[Int, Int]:
         """Give a row of its own to what another call sends with the same addresses and SSRC: tools that play recorded
@@ -364,22 +379,16 @@ class StreamBook:
         last = np.append(rows[1:] != rows[:-1], True)
         self._last_type[rows[last]] = kind[last]
 
-    def _event(self, candidate: Candidate, rtp: RtpColumns, index: int) -> None:
+    def _event(self, candidate: Candidate, timestamp: int, time_ns: int, payload: bytes) -> None:
         """Remember a telephone event packet."""
-        start, end = int(rtp.offset[index]), int(rtp.offset[index] + rtp.length[index])
-        first = int(rtp.first[index])
-        body = start + 12 + 4 * (first & 15)
-        if first & 0x10:
-            body += 4 + 4 * int.from_bytes(rtp.buffer[body + 2 : body + 4].tobytes(), "big")
-        payload = rtp.buffer[body : min(body + 4, end)].tobytes() if body < end else b""
-        time = int(rtp.timestamp[index])
+        payload = payload[:4]
         if candidate.events is None:
             candidate.events = {}
-        held = candidate.events.get(time)
+        held = candidate.events.get(timestamp)
         if held is not None:
-            candidate.events[time] = held._replace(last=payload)
+            candidate.events[timestamp] = held._replace(last=payload)
         elif len(candidate.events) < MAX_EVENTS and len(payload) == 4:
-            candidate.events[time] = EventSight(int(rtp.time_ns[index]), payload, payload)
+            candidate.events[timestamp] = EventSight(time_ns, payload, payload)
 
     def finish(self) -> list[FoundStream]:
         """The rows that count as RTP, in order of their first packet."""
@@ -415,6 +424,7 @@ class StreamBook:
             if stream.codec:
                 break
         stream.segments = tuple((at / 1e9, kind, self._speech(numbers, kind)[0]) for at, kind in candidate.changes)
+        stream.decrypted = self._opened.has_opened(row)
         stream.event_clock = stream.clock_rate or 8000
         return stream
 
@@ -435,3 +445,13 @@ class StreamBook:
 def _narrow(rows: Int, count: int) -> NDArray[Any]:
     """The smallest type that holds the rows: numpy sorts 16-bit numbers by radix, several times as fast."""
     return rows.astype(np.int16) if count < 32768 else rows.astype(np.int32)
+
+
+def _payload(rtp: RtpColumns, index: int) -> bytes:
+    """The first four bytes of a packet's payload, fewer if it has no more."""
+    start, end = int(rtp.offset[index]), int(rtp.offset[index] + rtp.length[index])
+    first = int(rtp.first[index])
+    body = start + 12 + 4 * (first & 15)
+    if first & 0x10:
+        body += 4 + 4 * int.from_bytes(rtp.buffer[body + 2 : body + 4], "big")
+    return rtp.buffer[body : min(body + 4, end)].tobytes() if body < end else b""

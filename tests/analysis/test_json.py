@@ -14,8 +14,9 @@ DIALOG = "id kind call_id from_tag to_tag hop caller callee state first last pdd
 STREAM = (
     "source destination ssrc payload_types codec packets lost duplicates reordered mean_delta_ms max_delta_ms"
     " mean_jitter_ms max_jitter_ms mos dtmf first last dialog kind media from_caller tied_by offered nat symmetric"
-    " security unannounced_types clock_rate ptime_ms sdp_ptime_ms bandwidth_kbps talkspurts comfort_noise silence"
-    " max_skew_ms drift_ppm drift_hz burst_ratio discarded mos_worst mos_worst_at windows segments digits"
+    " security decrypted unannounced_types clock_rate ptime_ms sdp_ptime_ms bandwidth_kbps talkspurts"
+    " comfort_noise silence max_skew_ms drift_ppm drift_hz burst_ratio discarded mos_worst mos_worst_at windows"
+    " segments digits"
     " round_trip_ms rtcp t38"
 )
 FIELDS = {"captures": CAPTURE, "dialogs": DIALOG, "calls": "id dialogs evidence left_apart", "streams": STREAM}
