@@ -1,6 +1,6 @@
 """The document of `inspect --json`, schema sipreplay/inspect/1, from an `Analysis`.
 
-All times are seconds since the epoch, addresses "host:port" ("[host]:port" for IPv6). Never computes anything new.
+All times are seconds since the epoch, addresses "host:port" ("[host]:port" for IPv6). Puts together what others find.
 """
 
 from __future__ import annotations
@@ -9,7 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from sipreplay.analysis.actors import Actors
+from sipreplay.analysis.facts_json import actor_json, facts_json, finding_json, peers_json
+from sipreplay.analysis.findings import findings
 from sipreplay.analysis.model import Analysis, Call, CapturedMessage, CaptureFile, Evidence, HopDialog
+from sipreplay.analysis.peers import peers
+from sipreplay.analysis.roles import describe_actors
 from sipreplay.analysis.stream_json import stream_json
 
 SCHEMA = "sipreplay/inspect/1"
@@ -83,6 +88,7 @@ def _dialog(dialog: HopDialog) -> dict[str, Any]:
         "setup_ms": _milliseconds(dialog.setup_ms),
         "call": dialog.call,
         "messages": [_message(captured) for captured in dialog.messages],
+        "facts": facts_json(dialog),
     }
 
 
@@ -106,6 +112,7 @@ def _evidence(item: Evidence) -> dict[str, Any]:
 
 def inspect_json(analysis: Analysis) -> dict[str, Any]:
     """The whole document, of values that `json.dumps` takes."""
+    actors = Actors(analysis.dialogs)
     return {
         "schema": SCHEMA,
         "captures": [_capture(capture) for capture in analysis.captures],
@@ -113,4 +120,7 @@ def inspect_json(analysis: Analysis) -> dict[str, Any]:
         "dialogs": [_dialog(dialog) for dialog in analysis.dialogs],
         "calls": [_call(call) for call in analysis.calls],
         "streams": [stream_json(stream) for stream in analysis.streams],
+        "findings": [finding_json(finding) for finding in findings(analysis)],
+        "actors": [actor_json(actor) for actor in describe_actors(analysis, actors)],
+        "peers": peers_json(peers(analysis, actors)),
     }

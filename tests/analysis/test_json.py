@@ -10,7 +10,7 @@ from sipreplay.analysis.model import Address, CaptureFile, Problem, Stream
 from tests.analysis.flow import A, B, Flow, call
 
 CAPTURE = "path format link_types packets first last problems"
-DIALOG = "id kind call_id from_tag to_tag hop caller callee state first last pdd_ms setup_ms call messages"
+DIALOG = "id kind call_id from_tag to_tag hop caller callee state first last pdd_ms setup_ms call messages facts"
 STREAM = (
     "source destination ssrc payload_types codec packets lost duplicates reordered mean_delta_ms max_delta_ms"
     " mean_jitter_ms max_jitter_ms mos dtmf first last dialog kind media from_caller tied_by offered nat symmetric"
@@ -19,7 +19,16 @@ STREAM = (
     " segments digits"
     " round_trip_ms rtcp t38"
 )
-FIELDS = {"captures": CAPTURE, "dialogs": DIALOG, "calls": "id dialogs evidence left_apart", "streams": STREAM}
+FIELDS = {
+    "captures": CAPTURE,
+    "dialogs": DIALOG,
+    "calls": "id dialogs evidence left_apart",
+    "streams": STREAM,
+    "findings": "severity rule title why remedy calls dialogs streams packets count",
+    "actors": "id addresses roles agent sut_likely why",
+    "peers": "actor label direction attempts answered unfinished asr ner acd_s pdd_median_ms pdd_p95_ms failures"
+    " retransmissions others",
+}
 
 
 def document(flow: Flow) -> dict[str, Any]:
@@ -80,3 +89,37 @@ def test_bytes_that_are_no_text_still_make_a_document() -> None:
     data = b"OPTIONS sip:\xff SIP/2.0\r\nCall-ID: \xfe\xe9\r\nFrom: <sip:a>;tag=\xff\r\nCSeq: 1 OPTIONS\r\n\r\n"
     flow.collector.datagram(0, 1, 1.0, A, B, "UDP", data)
     json.dumps(document(flow)).encode("utf-8")
+
+
+def test_a_dialog_tells_its_facts_and_leaves_out_what_is_none() -> None:
+    flow = Flow()
+    call(flow)
+    flow.say(A, B, "INFO", "3 INFO", via="i", tags=("a", "b"), headers="Content-Type: application/dtmf", body="5")
+    facts = document(flow)["dialogs"][0]["facts"]
+    assert set(facts) == {"offer_answer", "transactions", "info_digits"}
+    assert facts["info_digits"] == "5"
+    assert [(item["role"], item["from"], item["packet"]) for item in facts["offer_answer"]] == [
+        ("offer", "caller", 1),
+        ("answer", "callee", 4),
+    ]
+    assert facts["offer_answer"][0]["media"] == [
+        {
+            "kind": "audio",
+            "host": "192.0.2.1",
+            "port": 4000,
+            "proto": "RTP/AVP",
+            "codecs": ["PCMU", ""],
+            "direction": "sendrecv",
+        }
+    ]
+    assert facts["transactions"] == [
+        {"method": "INFO", "cseq": 3, "capture": 0, "packet": 8, "outcome": "no answer", "gave_up_s": 0.0}
+    ]
+
+
+def test_evidence_has_its_values() -> None:
+    flow = Flow()
+    flow.say(A, B, "INVITE", "1 INVITE", headers="X-CID: 7")
+    flow.say(B, A, "INVITE", "1 INVITE", via="z", tags=("z", ""), call_id="two", headers="X-CID: 7")
+    (only,) = document(flow)["calls"]
+    assert only["evidence"] == [{"dialogs": [1, 2], "rule": "X-Call-ID", "confidence": 0.9, "values": ["7"]}]
