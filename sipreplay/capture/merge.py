@@ -85,6 +85,7 @@ class CaptureSet:
         """A reader a file, in the order of the paths; a folder of which something was left out has one too."""
         self._folders: set[int] = set()
         self._errors: list[CaptureError] = []
+        self._crowded = False
         self._read = 0
         """Files that could be read, at least in part."""
         for path, what in capture_files(paths):
@@ -154,6 +155,8 @@ class CaptureSet:
                 limit = self._limit(active)
             if not active:
                 continue
+            if waiting and len(active) >= MAX_OPEN and (limit is None or waiting[-1][0] <= limit):
+                self._note_crowd(waiting[-1][1])
             if waiting and len(active) < MAX_OPEN:
                 limit = waiting[-1][0] - 1 if limit is None else min(limit, waiting[-1][0] - 1)
             parts = [part for source in active if (part := source.until(limit)) is not None]
@@ -162,6 +165,12 @@ class CaptureSet:
                 now = int(batch.time_ns[-1])
                 self.open = [source.index for source in active if source.goes_on(now)]
                 yield batch, begins
+
+    def _note_crowd(self, index: int) -> None:
+        if not self._crowded:
+            self._crowded = True
+            text = f"more than {MAX_OPEN} captures overlap: from this one on, some packets come later than their time"
+            self.readers[index].note(0, text)
 
     def _waiting(self) -> list[tuple[int, int]]:
         """(earliest time, index) of the files, the earliest last; those whose time is not known come first of all."""

@@ -1,6 +1,8 @@
 """The pcap format: its file header, and the records of a chunk.
 
-Reads both byte orders, micro- and nanoseconds. Never opens files; the reader hands it bytes.
+Reads both byte orders, micro- and nanoseconds, and the variants with longer records that Wireshark knows too: those of
+patched libpcaps (the "modified" format, and the ones before it), of Nokia, of Ixia and of AIX. Never opens files; the
+reader hands it bytes.
 """
 
 from __future__ import annotations
@@ -15,12 +17,27 @@ from sipreplay.capture.batch import MAX_PACKET, Batch, Bytes, words
 HEADER_BYTES = 24
 RECORD_BYTES = 16
 
+_PLAIN, _NANOSECONDS, _MODIFIED, _IXIA_HARDWARE, _IXIA_SOFTWARE = (
+    0xA1B2C3D4,
+    0xA1B23C4D,
+    0xA1B2CD34,
+    0x1C0001AC,
+    0x1C0001AB,
+)
 _MAGIC = {
-    b"\xd4\xc3\xb2\xa1": ("<", 1000),
-    b"\xa1\xb2\xc3\xd4": (">", 1000),
-    b"\x4d\x3c\xb2\xa1": ("<", 1),
-    b"\xa1\xb2\x3c\x4d": (">", 1),
+    struct.pack(order + "I", magic): (order, magic)
+    for order in "<>"
+    for magic in (_PLAIN, _NANOSECONDS, _MODIFIED, _IXIA_HARDWARE, _IXIA_SOFTWARE)
 }
+_RECORD_SIZES = {_PLAIN: (16, 24, 20), _MODIFIED: (24, 28)}
+"""Of record headers, the commonest first: magic numbers do not tell them apart. With the plain one: libpcap, Red Hat
+6.1, Nokia; with the modified one: Alexey Kuznetsov's, SuSE 6.3."""
+_LOOKED_AT = 4
+"""Records that have to make sense."""
+_FAR_APART_S = 366 * 86400
+_AIX = (2, 2)
+_AIX_LINKS = {6: 1, 9: 6, 15: 10, 24: 0}
+"""Interface types in the place of link types: Ethernet, Token Ring, FDDI, loopback."""
 
 
 class PcapHeader(NamedTuple):
@@ -31,6 +48,10 @@ class PcapHeader(NamedTuple):
     tick_ns: int
     """Nanoseconds in a unit of the fraction."""
     link: int
+    record: int = RECORD_BYTES
+    """Bytes of a record's header."""
+    size: int = HEADER_BYTES
+    """Bytes of the file's header."""
 
 
 def is_pcap(start: bytes) -> bool:
@@ -39,10 +60,47 @@ def is_pcap(start: bytes) -> bool:
 
 
 def read_header(data: bytes) -> PcapHeader:
-    """The file header, from at least HEADER_BYTES bytes."""
-    order, tick = _MAGIC[data[:4]]
+    """The file header, from at least HEADER_BYTES bytes; those after it tell the variants apart."""
+    order, magic = _MAGIC[data[:4]]
+    major, minor = struct.unpack_from(order + "HH", data, 4)
     # The upper bits of the link field tell of frame check sequences.
-    return PcapHeader(order, tick, struct.unpack_from(order + "I", data, 20)[0] & 0x03FFFFFF)
+    link = struct.unpack_from(order + "I", data, 20)[0] & 0x03FFFFFF
+    size = HEADER_BYTES + 4 if magic in (_IXIA_HARDWARE, _IXIA_SOFTWARE) else HEADER_BYTES
+    tick = 1 if magic == _NANOSECONDS else 1000
+    if magic == _PLAIN and (major, minor) == _AIX:
+        return PcapHeader(order, 1, _AIX_LINKS.get(link, link))
+    sizes = _RECORD_SIZES.get(magic, (RECORD_BYTES,))
+    record = max(sizes, key=lambda each: (_records_that_make_sense(data, size, each, order), -sizes.index(each)))
+    if magic == _IXIA_HARDWARE and _in_nanoseconds(data, size, order):
+        tick = 1
+    return PcapHeader(order, tick, link, record, size)
+
+
+def _records_that_make_sense(data: bytes, start: int, record: int, order: str) -> int:
+    """How many of the first records do, if their headers have this size. Where one packet is all there is, the common
+    size stands: a file may have been cut."""
+    position, first = start, None
+    for count in range(_LOOKED_AT):
+        if position + RECORD_BYTES > len(data):
+            return count
+        second, fraction, captured, original = struct.unpack_from(order + "IIII", data, position)
+        first = second if first is None else first
+        if captured > MAX_PACKET or captured > original or fraction >= 1_000_000 or abs(second - first) > _FAR_APART_S:
+            return count
+        position += record + captured
+    return _LOOKED_AT
+
+
+def _in_nanoseconds(data: bytes, position: int, order: str) -> bool:
+    """Whether one of the first records has more microseconds than there are."""
+    for _ in range(_LOOKED_AT):
+        if position + RECORD_BYTES > len(data):
+            break
+        _, fraction, captured, _ = struct.unpack_from(order + "IIII", data, position)
+        if fraction >= 1_000_000:
+            return True
+        position += RECORD_BYTES + captured
+    return False
 
 
 class PcapRecords:
@@ -65,16 +123,16 @@ class PcapRecords:
 
     def batch(self, buffer: Bytes, start: int, end: int) -> tuple[list[Batch], int]:
         """The whole records between two offsets, and the offset of the first one that is not whole."""
-        order, tick, link = self._header
+        order, tick, link, record, _ = self._header
         length_at = struct.Struct(order + "I").unpack_from
         view = buffer.data
         offsets: list[int] = []
         append = offsets.append
         position = start
-        limit = end - RECORD_BYTES
+        limit = end - record
         while position <= limit:
             append(position)
-            position += RECORD_BYTES + length_at(view, position + 8)[0]
+            position += record + length_at(view, position + 8)[0]
         if position > end and offsets:
             position = offsets.pop()
             if length_at(view, position + 8)[0] > MAX_PACKET:
@@ -86,7 +144,7 @@ class PcapRecords:
         batch = Batch(
             buffer=buffer,
             first=self._next,
-            offset=at + RECORD_BYTES,
+            offset=at + record,
             captured=fields[:, 2],
             original=fields[:, 3],
             time_ns=fields[:, 0] * 1_000_000_000 + fields[:, 1] * tick,

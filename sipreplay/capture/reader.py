@@ -210,7 +210,7 @@ class CaptureReader:
         if header.link not in links.NAMES:
             raise CaptureError(self._unknown_link([header.link]))
         self._records = PcapRecords(header)
-        return start + HEADER_BYTES
+        return start + header.size
 
     def _unknown_link(self, found: list[int]) -> str:
         listed = ", ".join(f"{link} ({links.name_of(link)})" for link in found)

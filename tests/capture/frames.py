@@ -84,6 +84,17 @@ def pcap(
     return b"".join(out)
 
 
+def odd_pcap(frames: list[bytes], magic: int, more: int, order: str = "<", version: tuple[int, int] = (2, 4)) -> bytes:
+    """A pcap variant whose records have `more` bytes after their headers."""
+    out = [struct.pack(order + "IHHiIII", magic, *version, 0, 0, 65535, 1)]
+    if magic >> 8 == 0x1C0001:
+        out.append(bytes(4))
+    for index, frame in enumerate(frames):
+        head = struct.pack(order + "IIII", BEGAN, 20_000 * index, len(frame), len(frame))
+        out.append(head + struct.pack(order + "IHBBI", 2, 8, 0, 0, 0)[:more] + frame)
+    return b"".join(out)
+
+
 def block(kind: int, body: bytes, order: str = "<") -> bytes:
     """A pcapng block."""
     body += bytes(-len(body) % 4)

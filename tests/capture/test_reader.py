@@ -18,7 +18,7 @@ from sipreplay.capture.batch import CHUNK
 from sipreplay.capture.merge import open_captures
 from sipreplay.capture.reader import CaptureReader
 from sipreplay.errors import CaptureError, ExitCode
-from tests.capture.frames import BEGAN, block, enhanced, ethernet, interface, option, pcap, section, udp
+from tests.capture.frames import BEGAN, block, enhanced, ethernet, interface, odd_pcap, option, pcap, section, udp
 
 FRAMES = [ethernet(udp(b"x" * size)) for size in (10, 500, 33)]
 
@@ -50,6 +50,40 @@ def test_pcap_in_both_byte_orders_and_resolutions(file, order, nanoseconds):
     assert packets == FRAMES
     assert times == [BEGAN * 10**9 + index * 20_000_000 for index in range(3)]
     assert (reader.format, reader.link_types, reader.packets, reader.notes) == ("pcap", ["ETHERNET"], 3, [])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("count", [0, 2, 3])
+@pytest.mark.parametrize(
+    ("magic", "more"),
+    [
+        (0xA1B2C3D4, 0),
+        (0xA1B2C3D4, 8),
+        (0xA1B2C3D4, 4),
+        (0xA1B2CD34, 8),
+        (0xA1B2CD34, 12),
+        (0x1C0001AC, 0),
+        (0x1C0001AB, 0),
+    ],
+)
+def test_pcap_variants_with_longer_records(file, order, count, magic, more):
+    reader, packets, times = read(file(odd_pcap(FRAMES[:count], magic, more, order)))
+    assert packets == FRAMES[:count]
+    assert times == [BEGAN * 10**9 + index * 20_000_000 for index in range(count)]
+    assert reader.link_types == ["ETHERNET"]
+
+
+def test_ixia_hardware_captures_may_count_nanoseconds(file):
+    data = bytearray(odd_pcap(FRAMES, 0x1C0001AC, 0))
+    struct.pack_into("<I", data, 28 + 4, 999_999_999)
+    assert read(file(bytes(data)))[2][0] in (BEGAN * 10**9 + 20_000, BEGAN * 10**9 + 40_000)
+
+
+def test_aix_captures_count_nanoseconds_and_name_interfaces(file):
+    data = bytearray(odd_pcap(FRAMES, 0xA1B2C3D4, 0, ">", (2, 2)))
+    data[20:24] = struct.pack(">I", 6)
+    reader, packets, times = read(file(bytes(data)))
+    assert (packets, reader.link_types, times[1]) == (FRAMES, ["ETHERNET"], BEGAN * 10**9 + 20_000)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
