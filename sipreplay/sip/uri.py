@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from sipreplay.sip.syntax import SipSyntaxError, parse_parameters, render_parameters
 
+_HOST_PART = re.compile(r"[A-Za-z0-9.\-_\[\]:]+(?:;.*)?\Z", re.DOTALL)
+"""What may stand before a question mark where there is no user part."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*\Z")
 
 
@@ -87,8 +89,8 @@ def parse_uri(text: str) -> Uri:
     password: str | None = None
     at = rest.find("@")
     question = rest.find("?")
-    if at >= 0 and not (0 <= question < at and "=" in rest[question:at]):
-        # An @ after "?name=" belongs to a header such as Replaces, which phones write unescaped.
+    if at >= 0 and not (0 <= question < at and "=" in rest[question:at] and _HOST_PART.match(rest[:question])):
+        # An @ after "host?name=" belongs to a header such as Replaces, which phones write unescaped.
         user, _, secret = rest[:at].partition(":")
         password = secret if ":" in rest[:at] else None
         rest = rest[at + 1 :]
