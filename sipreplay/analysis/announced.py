@@ -25,6 +25,9 @@ MAX_CHANGES = 256
 """Of the codecs, or of the call, at one address: later ones are not followed."""
 
 
+_NOTHING: dict[int, tuple[str, int]] = {}
+
+
 class CodecTables:
     """Sets of codecs, each known by a number, as tables over payload types. Number 0 holds the static types only."""
 
@@ -37,6 +40,7 @@ class CodecTables:
         """[number, payload type]: telephone events."""
         self.law: NDArray[np.int8] = np.full((8, 128), -1, np.int8)
         """[number, payload type]: 0 for PCMU, 1 for PCMA, -1 for all else."""
+        self._sums: dict[tuple[int, int], int] = {}
         self.number({})
 
     def number(self, codecs: dict[int, tuple[str, int]]) -> int:
@@ -61,6 +65,14 @@ class CodecTables:
             if name.upper() in _LAWS:
                 self.law[number, kind] = _LAWS.index(name.upper())
         self._names.append(names)
+        return number
+
+    def together(self, other: dict[int, tuple[str, int]], current: dict[int, tuple[str, int]]) -> int:
+        """The number of two sets together, of which the second counts where both name a type. Both must live on."""
+        key = id(other), id(current)
+        number = self._sums.get(key)
+        if number is None:
+            number = self._sums[key] = self.number({**other, **current})
         return number
 
     def name(self, number: int, payload_type: int) -> str:
@@ -128,10 +140,9 @@ class Announcements:
         if not theirs and not ours:
             return ()
         if not theirs or not ours:
-            return [(place, self._tables.number(codecs)) for place, codecs in ours or theirs]
+            return [(place, self._tables.together(_NOTHING, codecs)) for place, codecs in ours or theirs]
         out: list[tuple[Place, int]] = []
-        current: dict[int, tuple[str, int]] = {}
-        other: dict[int, tuple[str, int]] = {}
+        current = other = _NOTHING
         events = sorted(
             [(place, 0, codecs) for place, codecs in ours] + [(place, 1, codecs) for place, codecs in theirs],
             key=lambda event: event[:2],
@@ -141,7 +152,7 @@ class Announcements:
                 current = codecs
             else:
                 other = codecs
-            number = self._tables.number({**other, **current})
+            number = self._tables.together(other, current)
             if not out or out[-1][1] != number:
                 out.append((place, number))
         return out

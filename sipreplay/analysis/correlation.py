@@ -189,6 +189,8 @@ def _named(rule: TieRule, value: str) -> Iterator[Named]:
 
 def refers_of(dialog: HopDialog) -> list[CapturedMessage]:
     """The REFERs in a dialog."""
+    if "REFER" not in dialog.methods:
+        return []
     return [m for m in dialog.messages if m.message.method == "REFER" and not (m.copy or m.retransmission)]
 
 

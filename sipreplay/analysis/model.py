@@ -92,12 +92,19 @@ class CapturedMessage:
     @property
     def data(self) -> bytes:
         """The bytes. Raises CaptureError when the capture was changed since it was read."""
-        return self._data if self._store is None else self._store.data_of(self.index)  # type: ignore[return-value]
+        if self._data is not None:
+            return self._data
+        assert self._store is not None
+        return self._store.data_of(self.index)
 
     @property
     def message(self) -> Message:
         """The message in the bytes. Its routing fields and tags cost no reading; the rest does when it is asked for."""
-        return self._message if self._store is None else self._store.message_of(self.index)  # type: ignore[return-value]
+        message = self._message
+        if message is None:
+            assert self._store is not None
+            message = self._message = self._store.message_of(self.index)
+        return message
 
     def marked(self, retransmission: bool) -> CapturedMessage:
         """The same message, said to be a retransmission or not."""

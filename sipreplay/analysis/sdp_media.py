@@ -7,6 +7,7 @@ that nobody sends to is an endpoint all the same.
 from __future__ import annotations
 
 import ipaddress
+import re
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -160,13 +161,54 @@ def facts_in(data: bytes) -> Facts | None:
     if end >= 0 and data.find(_SDP_TYPE, 0, end + 2) >= 0:
         length = data.find(b"\r\nContent-Length: ", 0, end)
         if length >= 0 and data[length + 18 : data.find(b"\r", length + 18)] == b"%d" % (len(data) - end - 4):
-            return media_facts(data[end + 4 :])
+            return _usual_facts(data[end + 4 :])
     try:
         message = parse_message(data)
     except SipSyntaxError:
         return None
     found = sdp_body(message)
     return None if found is None else media_facts(found)
+
+
+_USUAL_SDP = re.compile(
+    rb"v=0\r\no=[^\s]++ \d{1,20}+ \d{1,20}+ IN IP[46] [^\s]++\r\n(s=[^\r\n]++\r\n(?:[^ocmtv\r\n]=[^\r\n]*+\r\n)*+)"
+    rb"c=IN IP4 (\d[\d.]++)\r\n((?:[^ocmv\r\n]=[^\r\n]*+\r\n)*+m=[a-z]++ )(\d{1,5}+)"
+    rb"( [^\r\n]++\r\n(?:[^ocmv\r\n]=[^\r\n]*+\r\n)*+)\Z"
+).match
+"""One section, with the connection before it: what differs from call to call is address and port."""
+_templates: dict[tuple[bytes, bytes, bytes], MediaFact | None] = {}
+_filled: dict[tuple[int, bytes, bytes], Facts] = {}
+MAX_TEMPLATES = 4096
+
+
+def _usual_facts(body: bytes) -> Facts | None:
+    """As `media_facts`; descriptions that differ only in origin, address and port are read once."""
+    match = _USUAL_SDP(body)
+    if match is None:
+        return media_facts(body)
+    before, host, middle, port, after = match.groups()
+    key = before, middle, after
+    address = _address(host.decode(), int(port))
+    if address is None:
+        return media_facts(body)
+    if key not in _templates:
+        if len(_templates) >= MAX_TEMPLATES:
+            _templates.clear()
+            _filled.clear()
+        facts = media_facts(body)
+        plain = facts is not None and len(facts) == 1 and facts[0].rtcp is None and not facts[0].candidates
+        _templates[key] = facts[0] if plain and facts else None
+        return facts
+    template = _templates[key]
+    if template is None:
+        return media_facts(body)
+    place = id(template), host, port
+    known = _filled.get(place)
+    if known is None:
+        if len(_filled) >= 16 * MAX_TEMPLATES:
+            _filled.clear()
+        known = _filled[place] = (template._replace(address=address),)
+    return known
 
 
 _SDP_TYPE = b"\r\nContent-Type: application/sdp\r\n"

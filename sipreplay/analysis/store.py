@@ -114,8 +114,9 @@ class MessageStore(Sequence[CapturedMessage]):
         """By message, for the few that have one."""
         self._packed = bytearray()
         self._views: WeakValueDictionary[int, CapturedMessage] = WeakValueDictionary()
-        self._messages: dict[int, StoredMessage] = {}
-        self._older: dict[int, StoredMessage] = {}
+        self._recent: dict[int, CapturedMessage] = {}
+        """The views that were asked for last; `_older` those before them."""
+        self._older: dict[int, CapturedMessage] = {}
         self._bytes: dict[int, bytes] = {}
 
     def pair(self, source: Address, destination: Address) -> int:
@@ -164,27 +165,28 @@ class MessageStore(Sequence[CapturedMessage]):
 
     def message_of(self, index: int) -> Message:
         """The message. Headers are read when they are asked for."""
-        message = self._messages.get(index)
-        if message is None:
-            message = self._older.get(index) or StoredMessage(self, index, self.row(index))
-            if len(self._messages) >= RECENT:
-                self._older, self._messages = self._messages, {}
-            self._messages[index] = message
-        return message
+        return StoredMessage(self, index, self.row(index))
 
     def forget(self) -> None:
         """Let go of what was read for those who looked, and of the files."""
-        self._messages, self._older, self._bytes = {}, {}, {}
+        self._recent, self._older, self._bytes = {}, {}, {}
         self.places.forget()
 
     def view(self, index: int) -> CapturedMessage:
         """The message as callers see it: one object for as long as anyone holds it."""
-        known = self._views.get(index)
+        known = self._recent.get(index)
         if known is not None:
             return known
+        if len(self._recent) >= RECENT:
+            self._older, self._recent = self._recent, {}
+        made = self._recent[index] = self._older.get(index) or self._views.get(index) or self._new_view(index)
+        return made
+
+    def _new_view(self, index: int) -> CapturedMessage:
         row = PACKED.unpack_from(self._packed, index * PACKED.size)
         source, destination = self.pairs[row[7]]
         flags = row[18]
+        correlations = self.correlations
         made = self._views[index] = CapturedMessage(
             row[14],
             row[5],
@@ -196,7 +198,7 @@ class MessageStore(Sequence[CapturedMessage]):
             None,
             flags & RETRANSMISSION != 0,
             flags & COPY != 0,
-            self.correlations.get(index, "") if self.correlations else "",
+            correlations.get(index, "") if correlations else "",
             self,
             index,
         )

@@ -160,6 +160,7 @@ def test_a_hep_correlation_id_ties() -> None:
     _invite(flow, "two", P, B)
     dialogs = flow.dialogs()
     flow.collector.messages.correlations[dialogs[1].messages[0].index] = "one"
+    flow.collector.messages.forget()
     (one,) = build_calls(dialogs)
     assert [e.rule for e in one.evidence] == ["HEP correlation id"]
 

@@ -303,7 +303,7 @@ def test_sdp_is_read_once_a_message(write, monkeypatch):
     calls = 40
     packets = []
     for n in range(calls):
-        body = sdp(CALLER, 4000 + 4 * n)
+        body = sdp(CALLER, 4000 + 4 * n) + f"a=x:{n}\r\n"
         invite = message("INVITE sip:b@example.com SIP/2.0", f"c{n}", body=body, branch=f"b{n}")
         packets.append((n * 0.1, there(invite)))
     for cache in (sdp_media.media_facts, sdp_media._parsed):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from sipreplay.analysis.model import Address
-from sipreplay.analysis.sdp_media import MediaMap, offers_answers
+from sipreplay.analysis.sdp_media import MediaMap, facts_in, media_facts, offers_answers
 from tests.analysis.flow import A, B, Flow, P, call, sdp
 
 A_MEDIA, B_MEDIA = Address(A.host, 4000), Address(B.host, 6000)
@@ -123,3 +126,43 @@ def test_broken_sdp_means_nothing() -> None:
     flow = Flow()
     flow.say(A, B, "INVITE", "1 INVITE", body="not sdp\r\n")
     assert roles(flow) == []
+
+
+SECTION = st.sampled_from(
+    [
+        "a=rtpmap:96 opus/48000/2\r\n",
+        "a=rtcp:4001\r\n",
+        "a=rtcp-mux\r\n",
+        "a=candidate:1 1 UDP 1 192.0.2.7 4000 typ host\r\n",
+        "a=sendonly\r\n",
+        "b=AS:64\r\n",
+        "c=IN IP4 192.0.2.8\r\n",
+        "a=ptime:30\r\n",
+        "m=video 5000 RTP/AVP 31\r\n",
+        "k=clear:x\r\n",
+        "junk\r\n",
+    ]
+)
+
+
+@given(
+    st.lists(SECTION, max_size=4),
+    st.lists(SECTION, max_size=2),
+    st.sampled_from(["- 1 1 IN IP4 h", "a b c", "- 99999999999999999999999 1 IN IP4 h"]),
+    st.lists(
+        st.tuples(st.sampled_from(["192.0.2.1", "0.0.0.0", "1.2.3", "host"]), st.sampled_from([0, 4000, 99999])),
+        min_size=2,
+        max_size=3,
+    ),
+)
+def test_descriptions_that_differ_in_address_and_port_are_read_as_any_other(
+    media: list[str], session: list[str], origin: str, places: list[tuple[str, int]]
+) -> None:
+    for host, port in places:
+        body = (
+            f"v=0\r\no={origin}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n{''.join(session)}"
+            f"m=audio {port} RTP/AVP 0 96\r\n{''.join(media)}"
+        )
+        head = "INVITE sip:b SIP/2.0\r\nCall-ID: c\r\nContent-Type: application/sdp\r\n"
+        data = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        assert facts_in(data) == media_facts(body.encode())
