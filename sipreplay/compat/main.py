@@ -101,7 +101,9 @@ def _run(line: CommandLine) -> int:
 def _load(config: EngineConfig) -> dict[str, Scenario]:
     """The scenarios of a run by what `set display` calls them. Raises what is wrong with them."""
     scenario = load_scenario(config)
-    check_injection(scenario, load_injections(config), config.keys)
+    for warning in scenario.warnings:
+        print(f"sipreplay sipp: warning: {warning}", file=sys.stderr)
+    check_injection(scenario, load_injections(config, scenario), config.keys)
     if scenario.is_client and config.remote is None:
         raise TransportError(
             "the scenario places calls: give the remote host, as in 'sipreplay sipp -sn uac 127.0.0.1'"

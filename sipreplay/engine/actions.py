@@ -24,8 +24,15 @@ class ActionCompiler:
     """Makes the operations of one program. Remembers which media it plays."""
 
     def __init__(
-        self, templates: TemplateCompiler, config: EngineConfig, media: MediaPort, injections: list[str], file: str
+        self,
+        templates: TemplateCompiler,
+        config: EngineConfig,
+        media: MediaPort,
+        injections: list[str],
+        file: str,
+        problems: list[ScenarioError] | None = None,
     ) -> None:
+        self._problems = problems
         self._templates = templates
         self._names = templates.names
         self._config = config
@@ -37,8 +44,16 @@ class ActionCompiler:
         self.lookups: list[tuple[int, int]] = []
 
     def compile(self, actions: list[model.Action]) -> list[Operation]:
-        """The operations in order. Raises ScenarioError with the action's line."""
-        return [self._one(action) for action in actions]
+        """The operations in order. Raises ScenarioError with the action's line, unless problems are collected."""
+        operations = []
+        for action in actions:
+            try:
+                operations.append(self._one(action))
+            except ScenarioError as error:
+                if self._problems is None:
+                    raise
+                self._problems.append(error)
+        return operations
 
     def _one(self, action: model.Action) -> Operation:
         try:

@@ -12,6 +12,7 @@ from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.failure import FatalError
 from sipreplay.errors import ScenarioError
 from sipreplay.scenario.builtin import builtin
+from sipreplay.scenario.checks import wanted_by
 from sipreplay.scenario.injection import InjectionFile, read_injection
 from sipreplay.scenario.model import Scenario
 from sipreplay.scenario.reader import read_scenario
@@ -41,14 +42,15 @@ def _load(config: EngineConfig, scenario: Path | str, *, named: bool) -> Scenari
         raise ScenarioError(f"cannot be read: {error.strerror}", str(path)) from None
 
 
-def load_injections(config: EngineConfig) -> list[InjectionFile]:
-    """The injection files of a configuration, in order. Raises ScenarioError."""
+def load_injections(config: EngineConfig, scenario: Scenario | None = None) -> list[InjectionFile]:
+    """The injection files of a configuration, in order. Raises ScenarioError, which says where `scenario` wants it."""
     out = []
     for path in config.injection:
         try:
             text = path.read_bytes().decode("utf-8", "surrogateescape")
         except OSError as error:
-            raise ScenarioError(f"cannot be read: {error.strerror}", str(path)) from None
+            wanted = wanted_by(scenario, path.name, default=path == config.injection[0]) if scenario else ""
+            raise ScenarioError(f"cannot be read: {error.strerror}{wanted}", str(path)) from None
         out.append(read_injection(text, str(path)))
     return out
 

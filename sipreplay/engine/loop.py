@@ -80,7 +80,7 @@ def run_engine(
     result.
     """
     scenario = load_scenario(config)
-    injections = load_injections(config)
+    injections = load_injections(config, scenario)
     if config.transport not in ("UDP", "TCP"):
         raise UsageError(f"transport {config.transport} is not supported by the engine; use UDP or TCP")
     if scenario.is_client and config.remote is None:

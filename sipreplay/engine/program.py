@@ -41,13 +41,15 @@ def compile_program(
     *,
     media: MediaPort | None = None,
     injections: Sequence[InjectionFile] = (),
+    problems: list[ScenarioError] | None = None,
 ) -> Program:
     """The program that plays `scenario` from `endpoint`.
 
     `injections` are the loaded files of `config.injection`, in order. Media files are registered with `media`.
-    Raises ScenarioError, with file and line, for anything that cannot be played.
+    Raises ScenarioError, with file and line, for anything that cannot be played; with `problems`, what is wrong with
+    elements and actions is appended there instead, and the program is of no use.
     """
-    return _Compiler(scenario, config, endpoint, media or NoMedia(), list(injections)).program()
+    return _Compiler(scenario, config, endpoint, media or NoMedia(), list(injections), problems).program()
 
 
 class _Compiler:
@@ -58,7 +60,9 @@ class _Compiler:
         endpoint: Endpoint,
         media: MediaPort,
         injections: list[InjectionFile],
+        problems: list[ScenarioError] | None = None,
     ) -> None:
+        self.problems = problems
         self.scenario = scenario
         self.config = config
         self.injections = injections
@@ -67,7 +71,7 @@ class _Compiler:
         self.templates = TemplateCompiler(
             endpoint, self.names, names, service=config.service, users=config.users, keys=config.keys
         )
-        self.actions = ActionCompiler(self.templates, config, media, names, scenario.file)
+        self.actions = ActionCompiler(self.templates, config, media, names, scenario.file, problems)
         self.rtds: list[str] = []
         self.counters: list[str] = []
         self.transactions: list[str] = []
@@ -76,6 +80,7 @@ class _Compiler:
     def program(self) -> Program:
         scenario = self.scenario
         program = Program(scenario.name, scenario.file)
+        program.warnings = list(scenario.warnings)
         if not scenario.elements:
             raise ScenarioError("the scenario has no message", scenario.file)
         program.client = scenario.is_client
@@ -134,9 +139,11 @@ class _Compiler:
             step = self._by_kind(element, index)
             self._common(step, element, labels)
         except ScenarioError as error:
-            if error.line:
-                raise
-            raise ScenarioError(error.message, self.scenario.file, element.line) from None
+            placed = error if error.line else ScenarioError(error.message, self.scenario.file, element.line)
+            if self.problems is None:
+                raise placed from None
+            self.problems.append(placed)
+            return Step(steps.NOP, index)
         return step
 
     def _by_kind(self, element: model.Element, index: int) -> Step:

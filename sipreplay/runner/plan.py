@@ -226,12 +226,14 @@ def source_address(host: str) -> str:
 
 def _file_plan(options: RunOptions) -> Plan:
     scenarios = []
+    notes: list[str] = []
     for path in options.sources:
         try:
             text = path.read_bytes()
         except OSError as error:
             raise ScenarioError(f"cannot be read: {error.strerror}", str(path)) from error
         scenarios.append((path, read_scenario(text, str(path))))
+        notes += scenarios[-1][1].warnings
     callers = [item for item in scenarios if item[1].is_client]
     callees = [item for item in scenarios if not item[1].is_client]
     if len(callers) > 1 or len(callees) > 1:
@@ -249,9 +251,8 @@ def _file_plan(options: RunOptions) -> Plan:
     uas = next((s for s in sides if s.role == "uas"), None)
     if uac and uas:
         _on_loopback(options, uac, uas)
-    return Plan(
-        " ".join(map(str, options.sources)), [Pair(sides[0].name, uac, uas)], options.target, *_wanted(options, 1)
-    )
+    name = " ".join(map(str, options.sources))
+    return Plan(name, [Pair(sides[0].name, uac, uas)], options.target, *_wanted(options, 1), notes)
 
 
 def _wanted(options: RunOptions, captured_calls: int) -> tuple[float, int | None]:

@@ -1,12 +1,12 @@
 """What must hold over a whole scenario: labels, response times, transactions, variables, order, injection fields.
 
-SIPp refuses such files when it loads them, and so does this. Pure functions over the model; the first problem is
-raised.
+SIPp refuses such files when it loads them, and so does this. Pure functions over the model, which find all
+problems; where one is raised it is the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from sipreplay.errors import ScenarioError
@@ -20,45 +20,93 @@ UNUSED = "_"
 
 
 def check_scenario(scenario: model.Scenario, keys: Mapping[str, str] | None = None) -> None:
-    """All checks but those of injection files. Raises ScenarioError with file and line."""
-    try:
-        _check_order(scenario)
-        _check_labels(scenario.elements, scenario.labels, "")
-        _check_labels(scenario.init, scenario.init_labels, " in <init>")
-        _check_response_times(scenario)
-        _check_transactions(scenario, keys)
-        _check_variables(scenario, keys)
-    except ScenarioError as error:
-        raise ScenarioError(error.message, error.file or scenario.file, error.line) from None
+    """All checks but those of injection files. Raises the first problem as ScenarioError, with file and line."""
+    for problem in scenario_problems(scenario, keys):
+        raise problem
+
+
+def scenario_problems(
+    scenario: model.Scenario, keys: Mapping[str, str] | None = None, excused: Collection[str] = ()
+) -> Iterator[ScenarioError]:
+    """Everything that is wrong, but with injection files.
+
+    `excused` are names (of variables, timers, transactions) that stand in elements which could not be read: nothing
+    is said of them. Such an element is a plain `model.Element`.
+    """
+    checks = (
+        _order_problems(scenario),
+        _label_problems(scenario.elements, scenario.labels, ""),
+        _label_problems(scenario.init, scenario.init_labels, " in <init>"),
+        _response_time_problems(scenario, excused),
+        _transaction_problems(scenario, keys, excused),
+        _variable_problems(scenario, keys, excused),
+    )
+    for check in checks:
+        for error in check:
+            yield ScenarioError(error.message, error.file or scenario.file, error.line)
 
 
 def check_injection(
     scenario: model.Scenario, files: Sequence[InjectionFile], keys: Mapping[str, str] | None = None
 ) -> None:
-    """That every `[fieldN]` and `lookup` finds its file, and every line of the file has that field.
+    """That every `[fieldN]`, `lookup`, `insert` and `replace` finds its file, and every line has that field.
 
     `files` in the order of their options: the first is the default. Raises ScenarioError naming the scenario's line,
     or the injection file and its line.
     """
+    for problem in injection_problems(scenario, files, keys):
+        raise problem
+
+
+def injection_problems(
+    scenario: model.Scenario, files: Sequence[InjectionFile], keys: Mapping[str, str] | None = None
+) -> Iterator[ScenarioError]:
+    """What `check_injection` raises the first of."""
     named = {file.name: file for file in files}
+    short: set[tuple[str, int]] = set()
+    missing: set[tuple[int, int]] = set()
     for line, keyword in _keyword_uses(scenario, keys):
         if keyword.name != "field":
             continue
         number = int(keyword.plain("index"))
         if not files:
-            raise ScenarioError(f"[field{number}] needs an injection file; give one with -inf", scenario.file, line)
-        name = keyword.plain("file") if keyword.argument("file") else files[0].name
-        if name not in named:
-            raise _unknown_file(name, named, scenario.file, line)
-        named[name].require_fields(number)
+            if (number, line) in missing:
+                continue
+            missing.add((number, line))
+            yield ScenarioError(f"[field{number}] needs an injection file; give one with -inf", scenario.file, line)
+            continue
+        try:
+            name = keyword.plain("file") if keyword.argument("file") else files[0].name
+            if name not in named:
+                yield _unknown_file(name, named, scenario.file, line)
+            elif (name, number) not in short:
+                named[name].require_fields(number)
+        except ScenarioError as error:
+            short.add((name, number))
+            yield ScenarioError(error.message, error.file or scenario.file, error.line or line)
     for element in _all_elements(scenario):
         for action in element.actions:
-            if (
-                isinstance(action, model.Lookup | model.Insert | model.Replace)
-                and "[" not in action.file
-                and action.file not in named
-            ):
-                raise _unknown_file(action.file, named, scenario.file, action.line or element.line)
+            if isinstance(action, model.Lookup | model.Insert | model.Replace) and "[" not in action.file:
+                if action.file not in named:
+                    yield _unknown_file(action.file, named, scenario.file, action.line or element.line)
+                elif named[action.file].printf and not isinstance(action, model.Lookup):
+                    text = f"the lines of '{action.file}' cannot be changed, because it has PRINTF"
+                    yield ScenarioError(text, scenario.file, action.line or element.line)
+
+
+def wanted_by(scenario: model.Scenario, name: str, *, default: bool) -> str:
+    """Where a scenario uses an injection file, to be appended to an error; "" if it does not.
+
+    `default`: it is the file of a `[fieldN]` that names none.
+    """
+    for line, keyword in _keyword_uses(scenario, None):
+        if keyword.name == "field" and (keyword.plain("file") == name if keyword.argument("file") else default):
+            return f"; [field{keyword.plain('index')}] of {scenario.file}:{line} wants it"
+    for element in _all_elements(scenario):
+        for action in element.actions:
+            if isinstance(action, model.Lookup | model.Insert | model.Replace) and action.file == name:
+                return f"; <{type(action).__name__.lower()}> of {scenario.file}:{action.line or element.line} wants it"
+    return ""
 
 
 def media_kinds(scenario: model.Scenario) -> set[str]:
@@ -93,44 +141,49 @@ def _fail(message: str, element: model.Element) -> ScenarioError:
     return ScenarioError(message, "", element.line)
 
 
-def _check_order(scenario: model.Scenario) -> None:
+def _order_problems(scenario: model.Scenario) -> Iterator[ScenarioError]:
     elements = scenario.elements
     deciding = model.Send | model.Recv | model.SendCommand | model.RecvCommand
-    if not any(isinstance(element, deciding) for element in elements):
-        raise ScenarioError("the scenario neither sends nor receives a message or command")
+    if not any(isinstance(element, deciding) or type(element) is model.Element for element in elements):
+        yield ScenarioError("the scenario neither sends nor receives a message or command")
     for element, following in pairwise(elements):
         if isinstance(element, model.Pause) and element.timewait:
-            raise _fail("<timewait> must be the last message of the scenario", following)
+            yield _fail("<timewait> must be the last message of the scenario", following)
         optional = isinstance(element, model.Recv | model.RecvCommand) and element.optional != "false"
-        if optional and not isinstance(following, model.Recv | model.RecvCommand):
+        waits = isinstance(following, model.Recv | model.RecvCommand) or type(following) is model.Element
+        if optional and not waits:
             own, tag = tag_of(element), tag_of(following)
-            raise _fail(
+            yield _fail(
                 f"<recv> before <{tag}> sequence without a mandatory message: put a <{own}> that is not optional "
                 f"between the optional <{own}> of line {element.line} and this",
                 following,
             )
 
 
-def _check_labels(elements: Iterable[model.Element], labels: Mapping[str, int], where: str) -> None:
+def _label_problems(
+    elements: Iterable[model.Element], labels: Mapping[str, int], where: str
+) -> Iterator[ScenarioError]:
     for element in elements:
         for attribute in ("next", "ontimeout"):
             label = getattr(element, attribute)
             if label and label not in labels:
                 known = ", ".join(labels) or "none"
-                raise _fail(f'{attribute}="{label}": there is no such label{where} (labels: {known})', element)
+                yield _fail(f'{attribute}="{label}": there is no such label{where} (labels: {known})', element)
 
 
-def _check_response_times(scenario: model.Scenario) -> None:
+def _response_time_problems(scenario: model.Scenario, excused: Collection[str]) -> Iterator[ScenarioError]:
     stopped = {element.rtd for element in _all_elements(scenario)}
     for element in _all_elements(scenario):
-        if element.start_rtd and element.start_rtd not in stopped:
-            raise _fail(
+        if element.start_rtd and element.start_rtd not in stopped and element.start_rtd not in excused:
+            yield _fail(
                 f'start_rtd="{element.start_rtd}" is never stopped; put rtd="{element.start_rtd}" on a later message',
                 element,
             )
 
 
-def _check_transactions(scenario: model.Scenario, keys: Mapping[str, str] | None) -> None:
+def _transaction_problems(
+    scenario: model.Scenario, keys: Mapping[str, str] | None, excused: Collection[str]
+) -> Iterator[ScenarioError]:
     started: dict[str, str] = {}
     answered: set[str] = set()
     acknowledged: set[str] = set()
@@ -144,23 +197,25 @@ def _check_transactions(scenario: model.Scenario, keys: Mapping[str, str] | None
         method, _ = sent_kind(_compiled(element.text, True, keys, element.line))
         if element.start_txn:
             if method in ("ACK", ""):
-                raise _fail("start_txn belongs on a request other than ACK", element)
+                yield _fail("start_txn belongs on a request other than ACK", element)
             started.setdefault(element.start_txn, method)
             places.setdefault(element.start_txn, element)
         if element.ack_txn:
             if method != "ACK":
-                raise _fail("ack_txn belongs on an ACK", element)
+                yield _fail("ack_txn belongs on an ACK", element)
             acknowledged.add(element.ack_txn)
             places.setdefault(element.ack_txn, element)
     for name, element in places.items():
+        if name in excused:
+            continue
         if name not in started:
-            raise _fail(f"transaction '{name}' is never started; put start_txn=\"{name}\" on its request", element)
-        if name not in answered:
-            raise _fail(f"transaction '{name}' has no response; put response_txn=\"{name}\" on a recv", element)
-        if started[name] == "INVITE" and name not in acknowledged:
-            raise _fail(f"INVITE transaction '{name}' has no ACK; put ack_txn=\"{name}\" on the ACK", element)
-        if started[name] != "INVITE" and name in acknowledged:
-            raise _fail(f"transaction '{name}' ({started[name]}) must not have an ack_txn", element)
+            yield _fail(f"transaction '{name}' is never started; put start_txn=\"{name}\" on its request", element)
+        elif name not in answered:
+            yield _fail(f"transaction '{name}' has no response; put response_txn=\"{name}\" on a recv", element)
+        elif started[name] == "INVITE" and name not in acknowledged:
+            yield _fail(f"INVITE transaction '{name}' has no ACK; put ack_txn=\"{name}\" on the ACK", element)
+        elif started[name] != "INVITE" and name in acknowledged:
+            yield _fail(f"transaction '{name}' ({started[name]}) must not have an ack_txn", element)
 
 
 def _compiled(text: str, message: bool, keys: Mapping[str, str] | None, line: int) -> Text:
@@ -218,7 +273,9 @@ def _action_variables(action: model.Action) -> Iterator[str]:
             yield getattr(action, attribute, "")
 
 
-def _check_variables(scenario: model.Scenario, keys: Mapping[str, str] | None) -> None:
+def _variable_problems(
+    scenario: model.Scenario, keys: Mapping[str, str] | None, excused: Collection[str]
+) -> Iterator[ScenarioError]:
     """Every variable is named at least twice; `Global`, `User` and `Reference` count as one each."""
     counts: dict[str, int] = {}
     lines: dict[str, int] = {}
@@ -242,12 +299,13 @@ def _check_variables(scenario: model.Scenario, keys: Mapping[str, str] | None) -
         elif keyword.name == "fill":
             use(keyword.plain("variable"), line)
     for name in scenario.references:
-        if name not in counts:
-            raise ScenarioError(f'<Reference variables="{name}">: nothing else names this variable')
-        counts[name] += 1
+        if name in counts:
+            counts[name] += 1
+        elif name not in excused:
+            yield ScenarioError(f'<Reference variables="{name}">: nothing else names this variable')
     for name, count in counts.items():
-        if count < 2 and name != UNUSED:
-            raise ScenarioError(
+        if count < 2 and name != UNUSED and name not in excused:
+            yield ScenarioError(
                 f'variable ${name} is referenced only once; use it, or add <Reference variables="{name}"/>',
                 "",
                 lines[name],

@@ -257,7 +257,7 @@ class Send(Element):
 
 @dataclass(slots=True, kw_only=True)
 class Recv(Element):
-    """Exactly one of `request`, `response` is set ("" otherwise)."""
+    """At most one of `request`, `response` is set ("" otherwise); without both it matches nothing."""
 
     request: str = ""
     response: str = ""
@@ -323,6 +323,8 @@ class Scenario:
     file: str = ""
     comment: str = ""
     """Head comment of a generated file."""
+    warnings: list[str] = field(default_factory=list, compare=False)
+    """What was mended or is odd, each with file and line."""
 
     @property
     def is_client(self) -> bool:

@@ -1,169 +1,191 @@
 """Reads SIPp's XML into `model.Scenario`: elements, attributes, labels, with SIPp's rules and a line for every error.
 
-Given the bytes, never opens a file and never follows an entity or a DTD. Whole-file rules are in `checks`, actions in
-`actions`.
+Given the bytes, never opens a file. What is XML and what is mended is `markup`'s, whole-file rules are in `checks`,
+actions in `actions`.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
-
-from lxml import etree
 
 from sipreplay.errors import ScenarioError
 from sipreplay.scenario import distributions, model
 from sipreplay.scenario.actions import read_action
 from sipreplay.scenario.attributes import Attributes
-from sipreplay.scenario.checks import check_scenario
+from sipreplay.scenario.checks import scenario_problems
 from sipreplay.scenario.keywords import compile_default_message, compile_text
+from sipreplay.scenario.markup import Document, Element, parse
 from sipreplay.scenario.posix import compile_posix
 
 LARGEST_FILE = 16 * 1024 * 1024
 DEFAULT_MESSAGES = ("3pcc_abort", "ack", "ack2", "bye", "cancel", "200")
+_NAMED = re.compile(r"[^\s,$\[\]\"=]+")
 
-_HINTS = (
-    ("redefined", "an attribute is written twice in one element; remove one"),
-    ("EntityRef", "write & as &amp;"),
-    ("Entity '", "only &amp; &lt; &gt; &quot; and &apos; are known; write & as &amp;"),
-    ("Unescaped '<'", "write < inside an attribute as &lt;"),
-    ("attributes construct error", 'put a blank between attributes, and write " inside a value as &quot;'),
-    ("AttValue", "put every attribute value in quotes"),
-    ("Comment", "write no -- inside a comment"),
-    ("hyphen", "write no -- inside a comment"),
-    ("Extra content", "remove what follows </scenario>"),
-    ("mismatch", "close every element that was opened, in the opposite order"),
-    ("amplification", "remove the entities of the DOCTYPE"),
-    ("Premature end", "the file is cut; close every element that was opened"),
-    ("Char 0x", "write control characters of a message as \\xHH"),
-    ("Document is empty", "a scenario begins with <scenario>"),
-    ("Start tag expected", "a scenario begins with <scenario>"),
-)
+
+@dataclass(slots=True)
+class Examination:
+    """All that is to say about a file. Without errors, `scenario` is what `read_scenario` returns."""
+
+    scenario: model.Scenario
+    errors: list[ScenarioError]
+    """What SIPp refuses, and so do we, in the order of the file's elements, then of the checks."""
+    warnings: list[ScenarioError]
+    """What is not well-formed but was read."""
+    notes: list[ScenarioError]
+    """What is well-formed, but not for every SIPp."""
+    document: Document
 
 
 def read_scenario(text: bytes | str, file: str, keys: Mapping[str, str] | None = None) -> model.Scenario:
     """Read a whole scenario file and make all checks of load time.
 
     `file` is the name that errors show; `keys` are the `-key` values, which texts may use as keywords. The encoding
-    declaration is ignored, as SIPp does: bytes reach the wire as they stand in the file. Raises ScenarioError with
-    file and line.
+    declaration is ignored, as SIPp does: bytes reach the wire as they stand in the file. What was mended on the way is
+    in the scenario's `warnings`. Raises the first error as ScenarioError with file and line.
     """
+    examined = examine_scenario(text, file, keys)
+    if examined.errors:
+        raise examined.errors[0]
+    return examined.scenario
+
+
+def examine_scenario(text: bytes | str, file: str, keys: Mapping[str, str] | None = None) -> Examination:
+    """Read a file and find everything that is wrong with it. Raises ScenarioError only for a file that is too large."""
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-    root, lines = _parse(data, file)
-    scenario = _Reader(file, lines, keys or {}).scenario(root)
-    check_scenario(scenario, keys)
-    return scenario
-
-
-def _parse(data: bytes, file: str) -> tuple[Any, list[str]]:
-    """The root element and the source lines, each byte a character (ISO 8859-1), so that nothing is lost."""
     if len(data) > LARGEST_FILE:
         raise ScenarioError(f"the file is larger than {LARGEST_FILE >> 20} MB", file)
-    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r", b"")
-    parser = etree.XMLParser(
-        encoding="iso-8859-1",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        strip_cdata=False,
-        remove_pis=True,
-    )
-    try:
-        root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
-        message = error.msg or "empty document"
-        hint = next((hint for known, hint in _HINTS if known in message), "compare with the output of -sd uac")
-        raise ScenarioError(f"not well-formed XML: {message}; {hint}", file, error.lineno or 1) from None
-    lines = data.decode("iso-8859-1").split("\n")
+    document = parse(in_bytes(data).decode("latin-1"))
+    examined = Examination(model.Scenario("", file=file), [], [], [], document)
+    for problem in document.problems:
+        kind = examined.errors if problem.fatal else examined.notes if problem.note else examined.warnings
+        how = "not well-formed XML: " if problem.fatal else ""
+        kind.append(ScenarioError(how + problem.message, file, problem.line))
+    if document.root is not None:
+        _examine(document.root, examined, file, keys or {})
+    return examined
+
+
+def _examine(root: Element, examined: Examination, file: str, keys: Mapping[str, str]) -> None:
     if root.tag != "scenario":
-        raise ScenarioError(f"the root element is <{root.tag}>, not <scenario>", file, _line(root, lines))
-    return root, lines
+        text = f"the root element is <{_native(root.tag)}>, not <scenario>"
+        examined.errors.append(ScenarioError(text, file, root.line))
+        return
+    reader = _Reader(file, keys)
+    examined.scenario = reader.scenario(root)
+    examined.warnings += reader.warnings
+    examined.scenario.warnings = [str(warning) for warning in examined.warnings]
+    broken = bool(examined.errors)
+    examined.errors += reader.errors
+    if not broken:
+        # With elements swallowed by a missing end tag, whole-file rules would only add noise.
+        examined.errors += scenario_problems(examined.scenario, keys, reader.excused)
 
 
-def _line(element: Any, lines: list[str]) -> int:
-    """Where a start tag begins; the parser knows where it ends."""
-    line = int(element.sourceline or 1)
-    tag = re.compile(f"<{re.escape(element.tag)}(?![\\w.-])")
-    for candidate in range(line, max(line - 200, 0), -1):
-        if candidate <= len(lines) and tag.search(lines[candidate - 1]):
-            return candidate
-    return line
+def in_bytes(data: bytes) -> bytes:
+    """The file in bytes that hold ASCII as ASCII: UTF-16 with its byte order mark becomes UTF-8."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace").encode()
+    return data
 
 
 def _native(text: str) -> str:
     """Text of the parser (a character a byte) as UTF-8, other bytes as surrogate escapes."""
-    try:
-        data = text.encode("iso-8859-1")
-    except UnicodeEncodeError:
-        # A character reference such as &#8364; stands for a character, not for a byte.
-        data = b"".join(c.encode("iso-8859-1") if ord(c) < 256 else c.encode() for c in text)
-    return data.decode("utf-8", "surrogateescape")
+    return text.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
-def _comment_before(element: Any) -> str:
+def _comment_before(element: Element) -> str:
     """The comment that directly precedes an element, lines without indentation; "" if there is none."""
-    before = element.getprevious()
-    if before is None or before.tag is not etree.Comment:
+    if not element.comment:
         return ""
-    return "\n".join(line.strip() for line in _native(before.text or "").strip().split("\n"))
+    text = _native(element.comment.replace("\r", ""))
+    return "\n".join(line.strip() for line in text.strip().split("\n"))
 
 
 class _Reader:
-    """State while one file is read: the scenario so far and the default of `hide`."""
+    """State while one file is read: the scenario so far, what was wrong, and the default of `hide`."""
 
-    def __init__(self, file: str, lines: list[str], keys: Mapping[str, str]) -> None:
+    def __init__(self, file: str, keys: Mapping[str, str]) -> None:
         self.file = file
-        self.lines = lines
         self.keys = keys
         self.hide = False
         self.out = model.Scenario("", file=file)
+        self.errors: list[ScenarioError] = []
+        self.warnings: list[ScenarioError] = []
+        self.excused: set[str] = set()
+        """Names in what could not be read."""
 
-    def scenario(self, root: Any) -> model.Scenario:
+    def scenario(self, root: Element) -> model.Scenario:
         self.out.name = self.attributes(root).raw("name")
-        for child in self.children(root):
+        for child in root.children:
             handler = _TOP.get(child.tag)
-            if handler is not None:
-                handler(self, child)
-            else:
+            if handler is None:
                 self.message(child, self.out.elements, self.out.labels)
+                continue
+            try:
+                handler(self, child)
+            except ScenarioError as error:
+                self.failed(child, error)
         return self.out
 
-    def children(self, element: Any) -> list[Any]:
-        return [child for child in element if isinstance(child.tag, str)]
+    def failed(self, element: Element, error: ScenarioError) -> None:
+        """Remember an error, and every name that its element could have meant."""
+        self.errors.append(error)
+        for value in (*element.attributes.values(), element.cdata or ""):
+            self.excused.update(_NAMED.findall(_native(value)))
+        for child in element.children:
+            for action in (child, *child.children):
+                for value in action.attributes.values():
+                    self.excused.update(_NAMED.findall(_native(value)))
 
-    def attributes(self, element: Any) -> Attributes:
-        values = {_native(name): _native(value) for name, value in element.attrib.items()}
-        return Attributes(_native(element.tag), values, self.file, _line(element, self.lines))
+    def attributes(self, element: Element) -> Attributes:
+        values = {_native(name): _native(value) for name, value in element.attributes.items()}
+        return Attributes(_native(element.tag), values, self.file, element.line)
 
-    def cdata(self, element: Any) -> str:
+    def cdata(self, element: Element) -> str:
         """The first CDATA section of an element."""
-        source = etree.tostring(element, encoding="unicode", with_tail=False)
-        # A CDATA section can hold what looks like a comment, and a comment what looks like a CDATA section.
-        for match in re.finditer(r"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>", source, re.DOTALL):
-            if match.group(1) is not None:
-                return _native(match.group(1))
-        raise self.attributes(element).error("needs its message in <![CDATA[ ... ]]>")
+        if element.cdata is None:
+            raise self.attributes(element).error("needs its message in <![CDATA[ ... ]]>")
+        return _native(element.cdata)
 
-    def message(self, element: Any, elements: list[model.Element], labels: dict[str, int]) -> None:
+    def message(self, element: Element, elements: list[model.Element], labels: dict[str, int]) -> None:
         """One message element or label, of the scenario or of its init part."""
+        try:
+            built = self.built(element, elements, labels)
+        except ScenarioError as error:
+            self.failed(element, error)
+            built = model.Element()
+        if built is None:
+            return
+        built.line = element.line
+        built.comment = _comment_before(element)
+        if element.children and element.children[0].tag == "action":
+            for child in element.children[0].children:
+                try:
+                    built.actions.append(read_action(self.attributes(child), self.keys))
+                except ScenarioError as error:
+                    self.failed(child, error)
+        elements.append(built)
+
+    def built(self, element: Element, elements: list[model.Element], labels: dict[str, int]) -> model.Element | None:
+        """The element without its actions; None for a label."""
         a = self.attributes(element)
         if element.tag == "label":
             label = a.required_text("id")
             if label in labels:
                 raise a.error(f'id="{label}" is used twice')
             labels[label] = len(elements)
-            return
+            return None
         build = _MESSAGES.get(element.tag)
         if build is None:
-            raise a.error("unknown element in a scenario")
-        built = build(self, a, element)
-        built.line = a.line
-        built.comment = _comment_before(element)
-        first = next(iter(self.children(element)), None)
-        if first is not None and first.tag == "action":
-            built.actions = [read_action(self.attributes(child), self.keys) for child in self.children(first)]
-        elements.append(built)
+            near = get_close_matches(a.tag, (*_MESSAGES, *_TOP, "label"), 1, 0.6)
+            hint = f"; did you mean <{near[0]}>?" if near else ""
+            raise a.error(f"unknown element in a scenario{hint}")
+        return build(self, a, element)
 
     def common(self, a: Attributes) -> dict[str, Any]:
         """The attributes that all message elements share."""
@@ -198,7 +220,7 @@ class _Reader:
             "display": a.raw("display"),
         }
 
-    def send(self, a: Attributes, element: Any) -> model.Element:
+    def send(self, a: Attributes, element: Element) -> model.Element:
         if "response_txn" in a:
             raise a.error("response_txn belongs on a recv")
         text = self.cdata(element)
@@ -217,13 +239,13 @@ class _Reader:
             **self.common(a),
         )
 
-    def recv(self, a: Attributes, element: Any) -> model.Element:
+    def recv(self, a: Attributes, element: Element) -> model.Element:
         for name in ("start_txn", "ack_txn"):
             if name in a:
                 raise a.error(f"{name} belongs on a send")
         request, response = a.raw("request"), a.raw("response")
         if not request and not response:
-            raise a.error("needs request= or response=; without them it matches nothing")
+            self.warnings.append(a.error("without request= or response= it matches nothing; write what it waits for"))
         optional = self.optional(a)
         advance = a.boolean("advance_state", True)
         if not advance and optional == "false":
@@ -234,7 +256,7 @@ class _Reader:
                 compile_posix(request or response)
             except ScenarioError as error:
                 raise a.error(error.message) from None
-        elif not request and not re.fullmatch(r"\s*[0-9]{1,9}", response):
+        elif response and not request and not re.fullmatch(r"\s*[0-9]{1,9}", response):
             raise a.error(f'response="{response}" must be a status code, or a pattern with regexp_match="true"')
         response_txn = a.raw("response_txn")
         if response_txn and request:
@@ -252,7 +274,7 @@ class _Reader:
             **self.common(a),
         )
 
-    def pause(self, a: Attributes, element: Any) -> model.Element:
+    def pause(self, a: Attributes, element: Element) -> model.Element:
         timewait = a.tag == "timewait"
         for name in ("next", "ontimeout"):
             if timewait and a.raw(name):
@@ -282,10 +304,10 @@ class _Reader:
             **self.common(a),
         )
 
-    def nop(self, a: Attributes, element: Any) -> model.Element:
+    def nop(self, a: Attributes, element: Element) -> model.Element:
         return model.Nop(**self.common(a))
 
-    def send_command(self, a: Attributes, element: Any) -> model.Element:
+    def send_command(self, a: Attributes, element: Element) -> model.Element:
         text = self.cdata(element)
         try:
             compile_default_message(text, self.keys)
@@ -293,7 +315,7 @@ class _Reader:
             raise a.error(error.message) from None
         return model.SendCommand(text=text, dest=a.text("dest"), **self.common(a))
 
-    def recv_command(self, a: Attributes, element: Any) -> model.Element:
+    def recv_command(self, a: Attributes, element: Element) -> model.Element:
         return model.RecvCommand(src=a.text("src"), optional=self.optional(a), **self.common(a))
 
     def optional(self, a: Attributes) -> str:
@@ -302,13 +324,14 @@ class _Reader:
             raise a.error(f'optional="{optional}" must be true, false or global')
         return optional
 
-    def init(self, element: Any) -> None:
-        for child in self.children(element):
+    def init(self, element: Element) -> None:
+        for child in element.children:
             if child.tag not in ("nop", "label"):
-                raise self.attributes(child).error("only <nop> and <label> may stand in <init>")
+                self.failed(child, self.attributes(child).error("only <nop> and <label> may stand in <init>"))
+                continue
             self.message(child, self.out.init, self.out.init_labels)
 
-    def default_message(self, element: Any) -> None:
+    def default_message(self, element: Element) -> None:
         a = self.attributes(element)
         name = a.required("id")
         if name not in DEFAULT_MESSAGES:
@@ -320,7 +343,7 @@ class _Reader:
             raise a.error(error.message) from None
         self.out.default_messages[name] = text
 
-    def declared(self, element: Any) -> None:
+    def declared(self, element: Element) -> None:
         lists = {
             "Global": self.out.global_variables,
             "User": self.out.user_variables,
@@ -328,7 +351,7 @@ class _Reader:
         }
         lists[element.tag].extend(self.attributes(element).variables("variables"))
 
-    def repartition(self, element: Any) -> None:
+    def repartition(self, element: Element) -> None:
         a = self.attributes(element)
         value = a.required_text("value")
         parts = re.split(r"[\s,]+", value)
@@ -341,7 +364,7 @@ class _Reader:
             self.out.response_time_repartition = bounds
 
 
-_TOP: Mapping[str, Callable[[_Reader, Any], None]] = {
+_TOP: Mapping[str, Callable[[_Reader, Element], None]] = {
     "init": _Reader.init,
     "DefaultMessage": _Reader.default_message,
     "Global": _Reader.declared,
@@ -350,7 +373,7 @@ _TOP: Mapping[str, Callable[[_Reader, Any], None]] = {
     "CallLengthRepartition": _Reader.repartition,
     "ResponseTimeRepartition": _Reader.repartition,
 }
-_MESSAGES: Mapping[str, Callable[[_Reader, Attributes, Any], model.Element]] = {
+_MESSAGES: Mapping[str, Callable[[_Reader, Attributes, Element], model.Element]] = {
     "send": _Reader.send,
     "recv": _Reader.recv,
     "pause": _Reader.pause,
