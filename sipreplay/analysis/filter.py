@@ -58,6 +58,11 @@ def parse_filter(expression: str) -> Test:
     return _Parser(expression).whole()
 
 
+def asks_for_findings(expression: str) -> bool:
+    """Whether an expression may ask for findings, which take a while; a text that only looks so costs that while."""
+    return re.search("finding|rule|severity", expression, re.IGNORECASE) is not None
+
+
 def matching_calls(analysis: Analysis, test: Test, findings: Iterable[FindingLike] = ()) -> list[Call]:
     """The calls that pass, in their order."""
     return [subject.call for subject in subjects(analysis, findings) if test(subject)]

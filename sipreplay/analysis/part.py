@@ -5,12 +5,34 @@ What shows or writes an analysis takes a part as well. Never chooses and never a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import overload
 
-from sipreplay.analysis.filter import matching_calls, parse_filter
+from sipreplay.analysis.filter import asks_for_findings, matching_calls, parse_filter
 from sipreplay.analysis.filter_fields import FindingLike
-from sipreplay.analysis.model import Analysis, Call, HopDialog
+from sipreplay.analysis.model import Analysis, Call, CapturedMessage, HopDialog, Stream
 from sipreplay.errors import UsageError
+
+
+class _Messages(Sequence[CapturedMessage]):
+    """The messages of dialogs, looked up when they are asked for."""
+
+    def __init__(self, dialogs: Sequence[HopDialog]) -> None:
+        self._dialogs = dialogs
+
+    def __len__(self) -> int:
+        return sum(len(dialog.messages) for dialog in self._dialogs)
+
+    def __iter__(self) -> Iterator[CapturedMessage]:
+        for dialog in self._dialogs:
+            yield from dialog.messages
+
+    @overload
+    def __getitem__(self, index: int) -> CapturedMessage: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[CapturedMessage]: ...
+    def __getitem__(self, index: int | slice) -> CapturedMessage | Sequence[CapturedMessage]:
+        return list(self)[index]
 
 
 class Part(Analysis):
@@ -18,12 +40,13 @@ class Part(Analysis):
 
     __slots__ = ("_by_id", "whole")
 
-    def __init__(self, whole: Analysis, calls: Sequence[Call]) -> None:
+    def __init__(self, whole: Analysis, calls: Sequence[Call], streams: Sequence[Stream] | None = None) -> None:
+        """`streams`: those of the calls, from a caller who knows them; else they are looked for among all."""
         members = {ident for call in calls for ident in call.dialogs}
-        dialogs = [dialog for dialog in whole.dialogs if dialog.id in members]
-        messages = [captured for dialog in dialogs for captured in dialog.messages]
-        streams = [stream for stream in whole.streams if stream.dialog in members]
-        super().__init__(whole.captures, messages, 0, dialogs, list(calls), streams)
+        dialogs = [whole.dialog(ident) for ident in sorted(members)]
+        if streams is None:
+            streams = [stream for stream in whole.streams if stream.dialog in members]
+        super().__init__(whole.captures, _Messages(dialogs), 0, dialogs, list(calls), list(streams))
         self.whole = whole
         self._by_id = {dialog.id: dialog for dialog in dialogs}
 
@@ -33,10 +56,14 @@ class Part(Analysis):
 
 
 def choose_calls(
-    analysis: Analysis, numbers: Collection[int], expression: str, findings: Sequence[FindingLike] = ()
+    analysis: Analysis,
+    numbers: Collection[int],
+    expression: str,
+    findings: Callable[[Analysis], Sequence[FindingLike]] = lambda _: (),
 ) -> list[Call] | None:
-    """The calls of these numbers that pass a filter; None where neither says anything. Raises UsageError for numbers
-    that no call has, and for a filter that cannot be read."""
+    """The calls of these numbers that pass a filter; None where neither says anything. `findings` is asked for them if
+    the filter asks. Raises UsageError for numbers that no call has, and for a filter that cannot be read.
+    """
     known = {call.id for call in analysis.calls}
     for number in numbers:
         if number not in known:
@@ -44,5 +71,8 @@ def choose_calls(
             raise UsageError(f"--call {number}: {there}")
     if not numbers and not expression.strip():
         return None
-    calls = matching_calls(analysis, parse_filter(expression), findings) if expression.strip() else analysis.calls
+    calls = analysis.calls
+    if expression.strip():
+        found = findings(analysis) if asks_for_findings(expression) else ()
+        calls = matching_calls(analysis, parse_filter(expression), found)
     return [call for call in calls if not numbers or call.id in numbers]

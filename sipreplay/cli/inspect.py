@@ -76,12 +76,9 @@ def command(
     with reading("reading") as progress:
         analysis = analyse(list(captures), progress=progress, correlate=correlate, keylog=keylog)
     check_outputs(outputs, [capture.path for capture in analysis.captures])
-    found = findings(analysis)
-    chosen = choose_calls(analysis, calls, expression, found)
-    shown = analysis
-    if chosen is not None:
-        shown = Part(analysis, chosen)
-        found = findings(shown)
+    chosen = choose_calls(analysis, calls, expression, findings)
+    shown = analysis if chosen is None else Part(analysis, chosen)
+    found = findings(shown) if html_file is not None or str(json_file) != "-" else []
     notes: list[str] = []
     """What to say of files that were written, at the end."""
     if html_file is not None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from sipreplay.analysis.filter import matching_calls, parse_filter
+from sipreplay.analysis.filter import asks_for_findings, matching_calls, parse_filter
+from sipreplay.analysis.findings import findings
 from sipreplay.analysis.model import Analysis, HopDialog
 from sipreplay.errors import UsageError
 from sipreplay.learn.names import address_of
@@ -49,7 +50,9 @@ def choose(analysis: Analysis, options: LearnOptions) -> list[HopDialog]:
             raise UsageError("--number: wants a telephone number or a user part")
         tests.append(lambda d: bool(plain & {_plain(u) for u in (_user(d, "from"), _user(d, "to"), _target_user(d))}))
     if options.filter.strip():
-        passing = {ident for call in matching_calls(analysis, parse_filter(options.filter)) for ident in call.dialogs}
+        found = findings(analysis) if asks_for_findings(options.filter) else ()
+        calls = matching_calls(analysis, parse_filter(options.filter), found)
+        passing = {ident for call in calls for ident in call.dialogs}
         tests.append(lambda dialog: dialog.id in passing)
     return [dialog for dialog in analysis.dialogs if all(test(dialog) for test in tests)]
 

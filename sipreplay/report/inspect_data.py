@@ -169,7 +169,7 @@ def _row(row: Row, streams: dict[int, int]) -> list[Any]:
         round(row.time, 6),
         row.source,
         row.destination,
-        row.label,
+        row.label if row.stream is None else row.media_label,
         row.style,
         row.packet,
         row.capture,

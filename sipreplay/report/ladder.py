@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sipreplay.analysis.graph import Actors
+from sipreplay.analysis.actors import Actors
 from sipreplay.analysis.ladder import ladder_of
 from sipreplay.analysis.model import Address, Analysis, Call, CapturedMessage, HopDialog, Stream
+from sipreplay.analysis.part import Part
+from sipreplay.analysis.roles import describe_actors
 from sipreplay.report.message_text import codec_text, notes_of, raw_text, sdp_text, stream_numbers, style_of
 from sipreplay.report.words import clip, printable
 
 MAX_ROWS = 2000
 """Rows of one ladder; a call that never ends must not fill the memory of whoever looks at it."""
 MAX_COLUMNS = 24
+MAX_DIGITS = 40
+"""A stream with more digits has them in its own row only."""
 
 
 @dataclass(slots=True)
@@ -62,9 +66,16 @@ class Row:
     """A retransmission whose first sending the capture does not hold."""
     dialog: int = 0
     stream: Stream | None = None
+    digit: bool = False
+    """One digit of `stream`."""
     ports: tuple[int, int] = (0, 0)
     index: int = 0
     """Of the message in its capture order, to look it up."""
+
+    @property
+    def media_label(self) -> str:
+        """The label of a stream's or a digit's row."""
+        return self.label if self.digit else f"RTP {self.label}"
 
     @property
     def detail(self) -> str:
@@ -94,7 +105,8 @@ def call_ladder(
     found = ladder_of(analysis, call, own=own)
     dialogs = [analysis.dialog(ident) for ident in call.dialogs]
     by_id = {dialog.id: dialog for dialog in dialogs}
-    columns, place = _columns(dialogs, found.columns)
+    actors = Actors(dialogs)
+    columns, place = _columns(dialogs, found.columns, actors)
     start = min((row.time for row in found.rows), default=0.0)
     ladder = Ladder(f"Call {call.id}", columns, [], start)
     first: dict[tuple[object, ...], Row] = {}
@@ -114,7 +126,8 @@ def call_ladder(
         ladder.rows.append(row)
         if entry.captured is not None:
             first[_identity(entry.captured)] = row
-    _name_columns(columns, dialogs, place)
+    _add_digits(ladder)
+    _name_columns(columns, Part(analysis, [call], own or ()), place, actors)
     return ladder
 
 
@@ -149,8 +162,10 @@ def messages_ladder(title: str, messages: Sequence[CapturedMessage], streams: Se
     return ladder
 
 
-def _columns(dialogs: Sequence[HopDialog], addresses: Iterable[Address]) -> tuple[list[Column], dict[Address, int]]:
-    """Lifelines in the order of the hops. A host is one, unless it talks to itself (loopback): then an actor is."""
+def _columns(
+    dialogs: Sequence[HopDialog], addresses: Iterable[Address], actors: Actors
+) -> tuple[list[Column], dict[Address, int]]:
+    """Lifelines in the order of the hops, one an actor. Actors of a host share one, unless the host talks to itself."""
     used: dict[Address, None] = {}
     for dialog in sorted(dialogs, key=lambda d: (d.hop, d.first, d.id)):
         used.setdefault(dialog.caller)
@@ -167,47 +182,51 @@ def _columns(dialogs: Sequence[HopDialog], addresses: Iterable[Address]) -> tupl
         for message in dialog.messages
         if message.source.host == message.destination.host
     }
-    actors = Actors(dialogs)
     columns: list[Column] = []
     place: dict[Address, int] = {}
     owners: dict[str, int] = {}
     for address in used:
-        owner = actors.of(address) if address.host in alone else address.host
-        if owner in owners:
-            place[address] = owners[owner]
-            columns[place[address]].addresses.append(address)
+        names = [actors.of(address)] + ([] if address.host in alone else [address.host])
+        known = next((owners[name] for name in names if name in owners), None)
+        if known is not None:
+            columns[known].addresses.append(address)
         elif len(columns) < MAX_COLUMNS:
-            place[address] = owners[owner] = len(columns)
+            known = len(columns)
             columns.append(Column([address], shares_host=address.host in alone))
+        if known is not None:
+            place[address] = known
+            for name in names:
+                owners.setdefault(name, known)
     return columns, place
 
 
-def _name_columns(columns: list[Column], dialogs: Sequence[HopDialog], place: dict[Address, int]) -> None:
-    calls: dict[int, set[str]] = {}
+def _name_columns(columns: list[Column], part: Analysis, place: dict[Address, int], actors: Actors) -> None:
+    """Give each lifeline the role and the software of its actor in this call."""
+    for actor in describe_actors(part, actors):
+        found = {place[address] for address in actor.addresses if address in place}
+        for index in found:
+            column = columns[index]
+            column.role = ", ".join(dict.fromkeys(part for part in (column.role, *actor.roles) if part))
+            column.agent = column.agent or clip(printable(actor.agent), 60)
+    _name_by_sides(columns, part.dialogs, place)
+
+
+def _name_by_sides(columns: list[Column], dialogs: Sequence[HopDialog], place: dict[Address, int]) -> None:
+    """What is said of actors that did too little to show a role: which sides of dialogs they are on, and software that
+    only their provisional answers name."""
+    sides: dict[int, set[str]] = {}
     for dialog in dialogs:
         for address, side in ((dialog.caller, "caller"), (dialog.callee, "callee")):
-            column = place.get(address)
-            if column is None:
-                continue
-            calls.setdefault(column, set()).add("registrar" if side == "callee" and dialog.kind == "register" else side)
-    relays = {index for index, sides in calls.items() if {"caller", "callee"} <= sides}
+            if address in place:
+                sides.setdefault(place[address], set()).add(side)
+    for index, found in sides.items():
+        between = {"caller", "callee"} <= found
+        columns[index].role = columns[index].role or ("between" if between else "/".join(sorted(found)))
     for dialog in dialogs:
         for captured in dialog.messages:
-            column = place.get(captured.source)
-            if column is not None and not columns[column].agent and _speaks_for_itself(captured, column in relays):
-                agent = captured.message.get("User-Agent") or captured.message.get("Server") or ""
-                columns[column].agent = clip(printable(agent.strip()), 60)
-    for index, sides in calls.items():
-        between = {"caller", "callee"} <= sides
-        columns[index].role = "between" if between else "/".join(sorted(sides))
-
-
-def _speaks_for_itself(captured: CapturedMessage, relay: bool) -> bool:
-    """Whether User-Agent or Server name the sender: what a proxy passes on names an endpoint."""
-    if not relay:
-        return True
-    message = captured.message
-    return len(message.get_all("Via")) == 1 if message.is_request else message.status == 100
+            index = place.get(captured.source, -1)
+            if index >= 0 and not columns[index].agent and captured.message.status == 100:
+                columns[index].agent = clip(printable((captured.message.get("Server") or "").strip()), 60)
 
 
 def _identity(captured: CapturedMessage) -> tuple[object, ...]:
@@ -285,6 +304,35 @@ def _stream_row(
         dialog=stream.dialog or 0,
         ports=(stream.source.port, stream.destination.port),
     )
+
+
+def _add_digits(ladder: Ladder) -> None:
+    """Rows for the RFC 4733 digits of the streams that have few enough, each at its time."""
+    digits = [
+        Row(
+            time=digit.time,
+            source=row.source,
+            destination=row.destination,
+            label=f"DTMF {printable(digit.digit)}, {digit.duration_ms:.0f} ms" + ("" if digit.ended else " or more"),
+            style="media",
+            stream=row.stream,
+            dialog=row.dialog,
+            ports=row.ports,
+            digit=True,
+        )
+        for row in ladder.rows
+        if row.stream is not None and len(row.stream.digits) <= MAX_DIGITS
+        for digit in row.stream.digits
+    ]
+    if not digits:
+        return
+    waiting = sorted(digits, key=lambda row: -row.time)
+    rows: list[Row] = []
+    for row in ladder.rows:
+        while waiting and waiting[-1].time < row.time:
+            rows.append(waiting.pop())
+        rows.append(row)
+    ladder.rows[:] = rows + waiting[::-1]
 
 
 def _media_column(

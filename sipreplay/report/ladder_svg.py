@@ -218,6 +218,6 @@ def _media(row: Row, places: list[int], y: int, delta: float) -> str:
         f'<rect class="bg" x="{low + 2}" y="{top}" width="{high - low - 4}" height="31"/>'
         f'<rect class="bar" x="{low + 2}" y="{top}" width="{high - low - 4}" height="31" rx="4"/>'
         f'<path class="h" d="M{tip} {line}l{-way * 10} -7v14z"/>'
-        f'<text class="n" x="{middle:.0f}" y="{line - 2}" text-anchor="middle">RTP {escape(row.label)}</text>'
+        f'<text class="n" x="{middle:.0f}" y="{line - 2}" text-anchor="middle">{escape(row.media_label)}</text>'
         f'<text class="d" x="{middle:.0f}" y="{line + 11}" text-anchor="middle">{escape(clip(text, room))}</text></g>'
     )

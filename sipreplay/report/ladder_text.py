@@ -171,7 +171,7 @@ class _Grid:
         short = base.split(" ", 1)[0]
         again = f" ×{row.retransmissions + 1}" if row.retransmissions else " (r)" if row.orphan else ""
         if row.stream is not None:
-            return [f"RTP {base}", base]
+            return [row.media_label, base]
         return [
             f"{base}  {row.cseq}{folded}",
             f"{base}{folded}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sipreplay.analysis.model import Address, Stream
-from sipreplay.report.words import clip, count, printable
+from sipreplay.report.words import clip, count, duration_s, printable
 from sipreplay.sip.body import sdp_body
 from sipreplay.sip.message import Message
 from sipreplay.sip.sdp import MediaDescription, parse_sdp
@@ -92,4 +92,5 @@ def stream_numbers(stream: Stream) -> list[str]:
         parts.append(f"MOS {stream.mos:.2f}")
     if stream.dtmf:
         parts.append(f"DTMF {clip(printable(stream.dtmf), 32)}")
+    parts.append(f"for {duration_s(max(stream.last - stream.first, 0.0))}")
     return parts

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sipreplay.analysis.model import Address, Analysis, Call, CapturedMessage
+from sipreplay.analysis.model import Address, Analysis, Call, CapturedMessage, Digit, HopDialog
 from sipreplay.report.ladder import call_ladder, messages_ladder
 
 
 def test_hosts_stand_in_the_order_of_the_hops_with_role_and_software(analysis: Analysis) -> None:
     ladder = call_ladder(analysis, analysis.calls[0])
     assert [(c.label, c.role, c.agent) for c in ladder.columns] == [
-        ("10.0.0.1:5060", "caller", "Linphone/4.1"),
+        ("10.0.0.1:5060", "UAC", "Linphone/4.1"),
         ("192.168.100.20:5060", "between", "kamailio"),
         ("10.0.0.77:49152", "callee", ""),
     ]
@@ -97,3 +97,24 @@ def test_raw_text_holds_no_control_characters(analysis: Analysis) -> None:
     assert "\\x1b[31m" in raw
     assert "\x1b" not in raw
     assert "a=rtpmap:101" in raw
+
+
+def test_digits_stand_at_their_time(analysis: Analysis) -> None:
+    first = analysis.streams[0].first
+    analysis.streams[0].digits = [Digit("5", first + 2, 160.0, True), Digit("#", first + 3, 40.0, False)]
+    ladder = call_ladder(analysis, analysis.calls[0])
+    labels = [row.media_label if row.stream else row.label for row in ladder.rows]
+    order = [labels.index(label) for label in ("RTP PCMA", "DTMF 5, 160 ms", "DTMF #, 40 ms or more", "BYE")]
+    assert order == sorted(order)
+
+
+def test_an_actor_with_two_hosts_is_one_lifeline(message: Callable[..., CapturedMessage]) -> None:
+    phone, inside, outside = Address("10.0.0.1", 5060), Address("10.0.0.9", 5060), Address("192.0.2.9", 5080)
+    opening = message(1, 0.0, phone, inside, "OPTIONS sip:a SIP/2.0", "1 OPTIONS")
+    answer = message(2, 0.1, outside, phone, "SIP/2.0 200 OK", "1 OPTIONS")
+    dialog = HopDialog(
+        1, "options", "abc", "1", "b", phone, inside, "UDP", messages=[opening, answer], call=1,
+        callee_addresses=frozenset({outside}),
+    )  # fmt: skip
+    ladder = call_ladder(Analysis([], dialog.messages, 0, [dialog], [Call(1, [1])], []), Call(1, [1]))
+    assert [column.addresses for column in ladder.columns] == [[phone], [inside, outside]]

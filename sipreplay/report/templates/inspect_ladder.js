@@ -148,7 +148,7 @@ function mediaOf(row, at, y) {
     drawn("line", { class: "a", x1: low + 10, x2: low + wide - 4, y1: y + 2, y2: y + 2 }),
     drawn("line", { class: "a", x1: low + 10, x2: low + wide - 4, y1: y + 28, y2: y + 28 }),
     drawn("path", { class: "h", d: `M${tip} ${y + 15}l${-way * 10} -8v16z` }),
-    drawn("text", { class: "n", x: middle, y: y + 13, "text-anchor": "middle" }, `RTP ${row.label}`),
+    drawn("text", { class: "n", x: middle, y: y + 13, "text-anchor": "middle" }, row.label),
     drawn("text", { class: "d", x: middle, y: y + 25, "text-anchor": "middle" }, clipped(row.detail, Math.floor(wide / 5.1) - 3)),
   ];
 }
