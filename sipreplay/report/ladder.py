@@ -220,8 +220,10 @@ def _name_by_sides(columns: list[Column], dialogs: Sequence[HopDialog], place: d
             if address in place:
                 sides.setdefault(place[address], set()).add(side)
     for index, found in sides.items():
-        between = {"caller", "callee"} <= found
-        columns[index].role = columns[index].role or ("between" if between else "/".join(sorted(found)))
+        column = columns[index]
+        if {"caller", "callee"} <= found and column.role in ("", "UAC", "UAS", "UAC, UAS"):
+            column.role = "between"
+        column.role = column.role or "/".join(sorted(found))
     for dialog in dialogs:
         for captured in dialog.messages:
             index = place.get(captured.source, -1)
