@@ -17,7 +17,7 @@ from sipreplay.rtp.rows import Rows
 WINDOW_S = 10
 _WINDOW_NS = WINDOW_S * 1_000_000_000
 MAX_WINDOWS = 1_000_000
-"""Closed windows that are kept, for all streams together: 2,777 hours of media in 40 MB."""
+"""Closed windows that are kept, for all streams together: 2,777 hours of media in 36 MB."""
 BUFFER_MS = 60.0
 """The jitter buffer: it plays each packet this long after the quickest packet of the window would have been played. A
 packet that comes later than that is dropped."""
