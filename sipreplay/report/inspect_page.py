@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sipreplay.analysis.actors import Actors
 from sipreplay.analysis.filter_fields import FIELDS
 from sipreplay.analysis.findings import Finding, findings
 from sipreplay.analysis.graph import call_graph
 from sipreplay.analysis.model import Analysis, CaptureFile
+from sipreplay.analysis.peers import peers
+from sipreplay.analysis.roles import describe_actors
 from sipreplay.report.call_list import POOR_MOS, CallRow, call_rows
 from sipreplay.report.callgraph_svg import graph_svg
 from sipreplay.report.graph_file import write_file
@@ -30,11 +33,13 @@ from sipreplay.report.inspect_data import (
     window_data,
 )
 from sipreplay.report.packing import Packed, chunks, packed
+from sipreplay.report.peer_tables import actor_data, peer_data
 from sipreplay.report.words import count, duration_s, percent, plural, printable, size, utc
 
 MAX_CALLS = 50_000
 MAX_STREAMS = 50_000
 MAX_FINDINGS = 500
+MAX_PEERS = 2000
 MAX_LADDER_BYTES = 48 << 20
 """Of ladders and messages, compressed: a page must stay small enough to be opened and sent."""
 MAX_PROBLEMS = 20
@@ -100,12 +105,16 @@ def _index(
     for number, stream in enumerate(streams):
         if stream.dialog is not None:
             own[analysis.dialog(stream.dialog).call].append(number)
+    actors = Actors(analysis.dialogs)
+    described = describe_actors(analysis, actors)
     first = {call.id: analysis.dialog(call.dialogs[0]).call_id for call in analysis.calls if call.dialogs}
     return {
         "fields": {"call": CALL_FIELDS, "stream": STREAM_FIELDS, "row": ROW_FIELDS},
         "calls": [call_data(row, first[row.id], place.get(row.id, -1), own.get(row.id, ())) for row in rows],
         "streams": [stream_data(analysis, stream) for stream in streams],
         "findings": [finding_data(finding) for finding in found[:MAX_FINDINGS]],
+        "actors": [actor_data(actor) for actor in described[:MAX_PEERS]],
+        "peers": [peer_data(peer) for peer in peers(analysis, actors)[:MAX_PEERS]],
         "captures": [printable(Path(capture.path).name) for capture in analysis.captures],
         "units": {name: field.unit for name, field in FIELDS.items() if field.unit},
         "poor_mos": POOR_MOS,

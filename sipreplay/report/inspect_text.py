@@ -1,4 +1,4 @@
-"""All that `inspect` prints: what was read, calls, findings, streams; or the ladders of chosen calls.
+"""All that `inspect` prints: what was read, calls, findings, actors, peers, streams; or the ladders of chosen calls.
 
 Lists are capped with a line that says what is not shown and how to see it. Never computes what it shows.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from sipreplay.analysis.actors import Actors
 from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import Analysis, Call
 from sipreplay.analysis.part import Part
+from sipreplay.analysis.peers import peers
+from sipreplay.analysis.roles import describe_actors
 from sipreplay.report.call_list import MAX_CALLS, MAX_STREAMS, call_lines, stream_lines
 from sipreplay.report.ladder import call_ladder
 from sipreplay.report.ladder_text import ladder_lines, to_ascii
 from sipreplay.report.lines import Line
+from sipreplay.report.peer_tables import MAX_ACTORS, MAX_PEERS, actor_lines, peer_lines
 from sipreplay.report.words import clip, count, duration_s, plural, printable, utc
 
 MAX_FILES = 20
@@ -46,6 +50,15 @@ def _lists(analysis: Analysis, found: Sequence[Finding], width: int, everything:
     if found:
         yield []
         yield from finding_lines(found, width, None if everything else MAX_FINDINGS)
+    actors = Actors(analysis.dialogs)
+    described = describe_actors(analysis, actors)
+    if len(described) > 2 or any(actor.sut_likely for actor in described):
+        yield []
+        yield from actor_lines(described, width, None if everything else MAX_ACTORS)
+    table = peers(analysis, actors)
+    if sum(peer.attempts for peer in table) > 2:
+        yield []
+        yield from peer_lines(table, width, None if everything else MAX_PEERS)
     if analysis.streams:
         yield []
         yield from stream_lines(analysis, analysis.streams, width, None if everything else MAX_STREAMS)

@@ -40,7 +40,8 @@ class Page {
     this.makeCallList();
     this.makeStreamList();
     this.makeFindings();
-    for (const name of ["calls", "streams", "findings", "graph"]) byId(`tab-${name}`).onclick = () => this.go({ view: name });
+    this.makePeers(index.actors, index.peers);
+    for (const name of ["calls", "streams", "findings", "peers", "graph"]) byId(`tab-${name}`).onclick = () => this.go({ view: name });
     addEventListener("hashchange", () => this.follow());
     addEventListener("keydown", (event) => this.key(event));
     narrow.addEventListener("change", () => this.follow());
@@ -62,7 +63,7 @@ class Page {
   follow() {
     const state = this.state();
     const id = Number(state.call);
-    const view = this.callOf.has(id) ? "call" : ["streams", "findings", "graph"].includes(state.view) ? state.view : "calls";
+    const view = this.callOf.has(id) ? "call" : ["streams", "findings", "peers", "graph"].includes(state.view) ? state.view : "calls";
     for (const section of document.querySelectorAll("section.view")) section.hidden = section.id !== view;
     for (const tab of document.querySelectorAll(".tabs button")) {
       tab.setAttribute("aria-selected", tab.id === `tab-${view}` || (view === "call" && tab.id === "tab-calls"));
@@ -316,6 +317,24 @@ class Page {
     this.windows ??= dataBlock("windows");
     const windows = await this.windows;
     host.append(streamCharts(windows[stream.place] || [], stream.last - stream.first));
+  }
+
+  // ---- actors and peers
+
+  makePeers(actors, peers) {
+    const table = (headings, rows) => element("div", { class: "scroll" }, element("table", {},
+      element("thead", {}, element("tr", {}, ...headings.map(([name, style]) => element("th", { class: style }, name)))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((cell, at) => element("td", { class: headings[at][1] }, cell)))))));
+    const many = (addresses) => addresses.slice(0, 6).join(", ") + (addresses.length > 6 ? ` and ${addresses.length - 6} more` : "");
+    const search = (text) => element("a", { href: `#${new URLSearchParams({ view: "calls", q: text })}` }, text);
+    byId("peers").append(
+      element("h2", {}, "Actors"),
+      table([["actor", "k"], ["roles", ""], ["addresses", "w"], ["software", "w"], ["probably the system under test", "w"]],
+        actors.map(([id, roles, addresses, agent, why]) => [id, roles, many(addresses), agent, why])),
+      element("h2", { class: "second" }, "Peers"),
+      element("p", { class: "muted" }, "Calls sent to each actor and coming from it. ASR: answered out of those decided; NER: with busy, declined, cancelled and unavailable counted as the network's success."),
+      table([["peer", "k"], ["calls", ""], ...["tried", "answered", "ASR", "NER", "PDD median", "95 %", "mean length", "again"].map((name) => [name, "n"]), ["failed with", "w"], ["other dialogs", "w"]],
+        peers.map(([label, ...rest]) => [search(label), ...rest])));
   }
 
   // ---- findings
