@@ -12,7 +12,7 @@ from sipreplay.engine.endpoint import bracketed
 from sipreplay.engine.failure import CallFailed
 from sipreplay.engine.headers import body_of, header_values
 from sipreplay.engine.steps import Template
-from sipreplay.sip import digest
+from sipreplay.sip import aka, digest
 from sipreplay.sip.syntax import SipSyntaxError
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def credentials(
 ) -> bytes:
     """The whole header line, without its line end, for the challenge that a `<recv auth="true">` kept.
 
-    `message` is what is about to be sent, without that line. Raises CallFailed without a challenge, or for one that
-    cannot be answered.
+    `message` is what is about to be sent, with something else in that line. Raises CallFailed without a challenge, or
+    for one that cannot be answered.
     """
     from sipreplay.engine.render import render
 
@@ -35,10 +35,8 @@ def credentials(
     if more is None or not more.challenge:
         raise CallFailed("", '[authentication] without a challenge: no 401 or 407 was taken by a <recv auth="true">')
     name = b"Authorization" if more.challenge_code == 401 else b"Proxy-Authorization"
-    user_text, password_text = arguments[:2]
     config = engine.config
-    username = render(engine, call, user_text, now) if user_text is not None else b""
-    password = render(engine, call, password_text, now) if password_text is not None else b""
+    username, password, *aka_keys = (render(engine, call, text, now) if text is not None else b"" for text in arguments)
     username = username or (config.auth_user or config.service).encode("utf-8", "surrogateescape")
     password = password or config.auth_password.encode("utf-8", "surrogateescape") or DEFAULT_PASSWORD
     more.nonce_count += 1
@@ -50,8 +48,12 @@ def credentials(
     else:
         uri = f"sip:{bracketed(engine.endpoint.remote_ip)}:{engine.endpoint.remote_port}"
     try:
+        challenge = _challenge(more.challenge)
+        if aka.is_aka(challenge.algorithm):
+            operator, management, key = aka_keys
+            password = aka.password(challenge.nonce, key or password, operator, management)
         value = digest.authorization(
-            _challenge(more.challenge),
+            challenge,
             username=username.decode("utf-8", "surrogateescape"),
             password=password,
             method=method.decode("utf-8", "surrogateescape"),
@@ -83,20 +85,17 @@ def _challenge(message: bytes) -> digest.Challenge:
 
 
 def verify(message: bytes, username: bytes, password: bytes) -> bool:
-    """Whether the Authorization of a request is that user's.
+    """Whether an Authorization of a request is that user's; for AKA the password is the RES that is expected.
 
     The freshness of the nonce is not looked at, as in SIPp.
     """
+    method = message.partition(b" ")[0].decode("utf-8", "surrogateescape")
+    name = username.decode("utf-8", "surrogateescape")
     for value in header_values(message, b"Authorization"):
         try:
             given = digest.parse_credentials(value.decode("utf-8", "surrogateescape"))
         except SipSyntaxError:
             continue
-        return digest.verify(
-            given,
-            username=username.decode("utf-8", "surrogateescape"),
-            password=password,
-            method=message.partition(b" ")[0].decode("utf-8", "surrogateescape"),
-            body=body_of(message),
-        )
+        if digest.verify(given, username=name, password=password, method=method, body=body_of(message)):
+            return True
     return False

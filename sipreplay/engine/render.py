@@ -13,6 +13,7 @@ from sipreplay.engine import authentication, headers, steps
 from sipreplay.engine.call import Call
 from sipreplay.engine.failure import CallFailed
 from sipreplay.engine.steps import CALL_ID, CALL_NUMBER, CSEQ, FIELD, LAST_HEADER, PEER_TAG, Template
+from sipreplay.engine.templates import CREDENTIALS
 from sipreplay.engine.variables import as_double, parse_double, printed, read
 from sipreplay.errors import ScenarioError
 from sipreplay.scenario.keywords import Keyword, compile_text
@@ -20,6 +21,8 @@ from sipreplay.scenario.keywords import Keyword, compile_text
 if TYPE_CHECKING:
     from sipreplay.engine.engine import Engine
 
+PLACEHOLDER = b"Authorization:"
+"""Where credentials will stand, while length and digest of the body are taken."""
 MAXIMUM_FILL = 65_000
 
 
@@ -118,6 +121,9 @@ def _suppress(template: Template, out: list[bytes], position: int) -> None:
 
 def _fix(engine: Engine, call: Call, template: Template, out: list[bytes], now: float) -> None:
     """[len] first, then [authentication], whose digest may cover the body."""
+    if template.authentication >= 0:
+        # An empty line in its place would end the headers.
+        out[template.authentication] = PLACEHOLDER
     if template.length:
         for position, _ in template.length:
             out[position] = b""
@@ -126,7 +132,6 @@ def _fix(engine: Engine, call: Call, template: Template, out: list[bytes], now: 
             out[position] = b"%5d" % max(0, len(body) + offset)
     if template.authentication >= 0:
         arguments = next(slot[2] for slot in template.slots if slot[0] == template.authentication)
-        out[template.authentication] = b""
         message = b"".join(out)
         out[template.authentication] = authentication.credentials(engine, call, arguments, message, now)
 
@@ -139,18 +144,22 @@ def _with_late_authentication(engine: Engine, call: Call, message: bytes, now: f
     try:
         parts = compile_text(match.group().decode("utf-8", "surrogateescape"), message=False)
         word = next((part for part in parts if isinstance(part, Keyword)), None)
-        texts = [_literal(word.plain(name)) if word is not None else None for name in ("username", "password")]
+        texts = [_literal(word, name) if word is not None else None for name in CREDENTIALS]
     except ScenarioError as error:
         raise CallFailed("", f"a field of the injection file: {error.message}") from None
-    rest = message[: match.start()] + message[match.end() :]
-    line = authentication.credentials(engine, call, (texts[0], texts[1]), rest, now)
+    rest = message[: match.start()] + PLACEHOLDER + message[match.end() :]
+    line = authentication.credentials(engine, call, tuple(texts), rest, now)
     return message[: match.start()] + line + message[match.end() :]
 
 
 _LATE = re.compile(rb"\[authentication(?:[^\]\"\r\n]|\"[^\"\r\n]*\")*\]")
 
 
-def _literal(text: str) -> Template:
+def _literal(word: Keyword, name: str) -> Template | None:
+    """A parameter of a field's [authentication]: text, in which nothing is filled in."""
+    if word.argument(name) is None:
+        return None
+    text = word.plain(name)
     return Template([text.encode("utf-8", "surrogateescape")], [], in_message=False, source=text)
 
 

@@ -333,14 +333,17 @@ def _nearest(name: str, keys: Mapping[str, str]) -> str:
 def _check_message(parts: Text) -> None:
     """What SIPp refuses in a message when it loads it."""
     sent_kind(parts)
-    first_line = True
+    first_line, in_body = True, False
     authentications = 0
     for part in parts:
         if isinstance(part, bytes):
             first_line = first_line and b"\n" not in part
+            in_body = in_body or b"\r\n\r\n" in part
             continue
         if first_line and part.name in ("media_port", "auto_media_port"):
             raise ScenarioError(f"[{part.name}] cannot stand in the first line of a message")
         authentications += part.name == "authentication"
+        if in_body and part.name == "authentication":
+            raise ScenarioError("[authentication] writes a header; it cannot stand in the body")
     if authentications > 1:
         raise ScenarioError("a message can hold one [authentication] only")

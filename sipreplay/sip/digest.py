@@ -1,6 +1,6 @@
 """Digest authentication (RFC 2617, 7616, 8760): challenges, responses, and their verification.
 
-MD5, SHA-256 and SHA-512-256, each also as -sess; qop auth and auth-int, or none. The header's layout is SIPp's, byte
+MD5, SHA-256, SHA-512-256 and AKAv1-MD5, each also as -sess; qop auth and auth-int, or none. The layout is SIPp's, byte
 for byte. Never invents a cnonce or counts nonces: the caller does.
 """
 
@@ -17,6 +17,8 @@ from sipreplay.sip.syntax import SipSyntaxError, quote, split_list, unquote
 _HASHES: dict[str, Callable[[bytes], str]] = {
     "md5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
     "sha-256": lambda data: hashlib.sha256(data).hexdigest(),
+    # The password of AKA is RES (RFC 3310), which `aka` makes; the digest is that of MD5.
+    "akav1-md5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
     "sha-512-256": lambda data: hashlib.new("sha512_256", data).hexdigest(),
 }
 _SCHEME = re.compile(r"\s*([A-Za-z][\w\-]*)\s+(?=[\w\-]+\s*=)")
@@ -115,7 +117,9 @@ def _hash_of(algorithm: str) -> tuple[Callable[[bytes], str], bool]:
     name = algorithm.strip().lower() or "md5"
     base = name.removesuffix("-sess")
     if base not in _HASHES:
-        raise SipSyntaxError(f"digest algorithm {algorithm!r} is not supported: MD5, SHA-256 and SHA-512-256 are")
+        raise SipSyntaxError(
+            f"digest algorithm {algorithm!r} is not supported: MD5, SHA-256, SHA-512-256 and AKAv1-MD5 are"
+        )
     return _HASHES[base], base != name
 
 
