@@ -16,6 +16,7 @@ from sipreplay.analysis.stream_facts import DRIFT_FROM_S, bandwidth_kbps
 from sipreplay.rtp.payload_types import COMFORT_NOISE
 
 _LOOKED_AT = 64
+_SSRC_OVERLAP_S = 0.1
 
 
 def join(found: Sequence[FoundStream], faxes: Sequence[Stream], media: MediaMap, rtcp: RtcpBook) -> list[Stream]:
@@ -35,9 +36,24 @@ def join(found: Sequence[FoundStream], faxes: Sequence[Stream], media: MediaMap,
         elif any(_overlap(stream, other) > 0 for other in targets.get(stream.destination, ())[:_LOOKED_AT]):
             stream.symmetric = False  # the other side sends, to elsewhere
         score(stream, item.worst)
+    _note_ssrc_changes(streams)
     for fax in faxes:
         _tie(fax, media.find(fax.source, fax.destination, fax.first))
     return sorted([*streams, *faxes], key=lambda stream: stream.first) if faxes else streams
+
+
+def _note_ssrc_changes(streams: Sequence[Stream]) -> None:
+    """A sender that goes on with another SSRC: the one before has ended when the next begins."""
+    last: dict[tuple[Address, Address, int], Stream] = {}
+    for stream in streams:
+        if stream.dialog is None:
+            continue
+        way = stream.source, stream.destination, stream.dialog
+        before = last.get(way)
+        if before is not None and before.last <= stream.first + _SSRC_OVERLAP_S and before.ssrc != stream.ssrc:
+            stream.previous_ssrc = before.ssrc
+        if before is None or stream.last >= before.last:
+            last[way] = stream
 
 
 def _tie(stream: Stream, match: MediaMatch | None) -> None:

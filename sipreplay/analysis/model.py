@@ -379,6 +379,8 @@ class Stream:
     """When they began."""
     windows: Records | None = field(default=None, compare=False, repr=False)
     """Ten seconds each, as rtp.windows keeps them."""
+    previous_ssrc: int | None = None
+    """The SSRC that the same sender used towards the same address in this dialog before this one."""
     segments: tuple[tuple[float, int, str], ...] = ()
     """(time, payload type, codec) of each change of the payload type."""
     digits: list[Digit] = field(default_factory=list)

@@ -66,6 +66,7 @@ def stream_json(stream: Stream) -> dict[str, Any]:
         "mos_worst": None if stream.mos_worst is None else round(stream.mos_worst, 2),
         "mos_worst_at": stream.mos_worst_at,
         "windows": _windows(stream),
+        "previous_ssrc": stream.previous_ssrc,
         "segments": [
             {"time": at, "payload_type": kind, "codec": _printable(codec)} for at, kind, codec in stream.segments
         ],

@@ -231,14 +231,13 @@ class WindowBook(Rows):
         table = np.concatenate(self._closed) if self._closed else np.zeros(0, RECORD)
         table = table[np.lexsort((table["number"], table["tenant"]))]
         self._closed = [table]
-        self._tenant_of = np.ascontiguousarray(table["tenant"])
+        tenants = np.ascontiguousarray(table["tenant"])
+        self._starts = np.searchsorted(tenants, column.tenant[: self.rows]).tolist()
+        self._stops = np.searchsorted(tenants, column.tenant[: self.rows] + 1).tolist()
 
     def of(self, row: int) -> Records:
         """The kept windows of a stream, in order; those without a packet are not there."""
-        column: Any = self
-        tenant = int(column.tenant[row])
-        start, stop = np.searchsorted(self._tenant_of, [tenant, tenant + 1])
-        return self._closed[0][start:stop].copy()
+        return self._closed[0][self._starts[row] : self._stops[row]].copy()
 
     def worst_of(self, row: int) -> Any:
         """The window of a stream with the most packets missing or dropped (the first such), as a record."""

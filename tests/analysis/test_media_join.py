@@ -119,3 +119,10 @@ def test_fax_is_a_stream_with_what_redundancy_brought_back(tmp_path: Path) -> No
     assert (found.kind, found.media, found.dialog, found.from_caller) == ("t38", "image", 1, True)
     assert (found.packets, found.duplicates, found.lost) == (27, 1, 4)
     assert (found.redundancy, found.recovered, found.fec) == (2, 3, False)
+
+
+def test_a_sender_that_changes_its_ssrc(tmp_path: Path) -> None:
+    media = [*rtp(A_MEDIA, B_MEDIA, ssrc=77, count=100), *rtp(A_MEDIA, B_MEDIA, ssrc=78, start=2.6, count=100)]
+    media += [*rtp(A_MEDIA, B_MEDIA, ssrc=79, start=3.0, count=100)]
+    found = analysed(tmp_path / "c.pcap", media).streams
+    assert [(s.ssrc, s.previous_ssrc) for s in found] == [(77, None), (78, 77), (79, None)]
