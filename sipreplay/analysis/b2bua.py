@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from sipreplay.analysis.model import Address, HopDialog
 from sipreplay.analysis.numbers import caller_user, same_number, suffix_key, target_user
-from sipreplay.analysis.sdp_media import facts_of
 from sipreplay.analysis.states import initial_transactions
 
 RULE = "B2BUA"
@@ -36,6 +35,7 @@ _MOST_SHARING = 8
 """A From-tag or SDP origin of more Call-IDs than this says nothing."""
 _CONSTANT_SESSIONS = frozenset({"53655765"})
 """Session ids that a tool writes into each of its calls (SIPp)."""
+_MEDIA = re.compile(rb"\n(?:c=IN IP[46] ([^\s/]{1,64})|m=(?:audio|video) (\d{1,5}) )")
 _ORIGIN = re.compile(rb"\no=(\S{1,64}) (\d{6,32}) \d+ IN IP[46] (\S+)")
 
 
@@ -63,6 +63,8 @@ class _Leg:
     dialog: HopDialog
     group: Hashable
     """Call-ID and conversation."""
+    first: float
+    """When it began."""
     origin: str
     """User name and session id of o=, or ""."""
     caller: str = ""
@@ -72,9 +74,9 @@ class _Leg:
     answered: float | None = None
     """When the final answer was seen."""
     ended: float | None = None
-    """When a BYE was seen."""
+    """When its BYE was answered."""
     offer: frozenset[Address] = frozenset()
-    answer: frozenset[Address] = frozenset()
+    """Where the caller says it receives."""
     read: bool = False
 
 
@@ -104,7 +106,7 @@ def _sdp_origin(a: _Leg, b: _Leg) -> str:
 
 
 def _media(a: _Leg, b: _Leg) -> str:
-    shared = (a.offer & b.offer) | (a.answer & b.answer)
+    shared = a.offer & b.offer
     return f"media at {min(shared)}" if shared else ""
 
 
@@ -114,8 +116,8 @@ def _from_tag(a: _Leg, b: _Leg) -> str:
 
 
 def _during_setup(a: _Leg, b: _Leg) -> str:
-    wait_s = b.dialog.first - a.dialog.first
-    pending = a.answered is None or b.dialog.first <= a.answered + SKEW_S
+    wait_s = b.first - a.first
+    pending = a.answered is None or b.first <= a.answered + SKEW_S
     return f"begins {wait_s * 1000:.0f} ms later, while the first leg waits" if pending else ""
 
 
@@ -152,7 +154,7 @@ MARKS: tuple[Mark, ...] = (
     Mark("the same called number (E.164, or one ends with the other)", 0.25, _called),
     Mark("the same calling number", 0.15, _calling),
     Mark("the same SDP origin (user name and session id of o=)", 0.3, _sdp_origin),
-    Mark("a media address that both legs announce", 0.3, _media),
+    Mark("a media address that both offers announce", 0.3, _media),
     Mark("the same From-tag", 0.25, _from_tag),
     Mark("the second begins while the first waits for its answer", 0.15, _during_setup),
     Mark("Max-Forwards one lower", 0.1, _hops),
@@ -163,20 +165,25 @@ _MIDDLE = (_middle_address, _middle_host)
 _STRONG = (_sdp_origin, _from_tag)
 
 
-def guesses(dialogs: Sequence[HopDialog], tied: Callable[[int, int], bool]) -> Iterator[Guess | Ambiguous]:
+def guesses(
+    dialogs: Sequence[HopDialog], tied: Callable[[int, int], bool], origins: Mapping[int, str]
+) -> Iterator[Guess | Ambiguous]:
     """The pairs of dialogs that a B2BUA seems to tie, and the legs that fit several.
 
-    `tied` says whether two dialogs (by id) are one call already, by better evidence.
+    `tied` says whether two dialogs (by id) are one call already, by better evidence; `origins` has the `sdp_origin` of
+    the message that opened each INVITE dialog.
     """
     legs = [
-        _Leg(d, (d.call_id, d.conversation), _origin(d)) for d in dialogs if d.kind == "invite" and d.alias_of is None
+        _Leg(d, (d.call_id, d.conversation), d.first, origins[d.id])
+        for d in dialogs
+        if d.kind == "invite" and d.alias_of is None
     ]
     tags = _rare((leg.dialog.from_tag, leg.group) for leg in legs)
-    origins = _rare((leg.origin, leg.group) for leg in legs)
+    shared = _rare((leg.origin, leg.group) for leg in legs)
     entered = {leg.dialog.callee.host for leg in legs}
     left = {leg.dialog.caller.host for leg in legs if leg.dialog.upstream is None}
     for leg in legs:
-        if leg.origin not in origins:
+        if leg.origin not in shared:
             leg.origin = ""
 
     def strong(leg: _Leg) -> bool:
@@ -219,7 +226,7 @@ def _score(a: _Leg, b: _Leg) -> tuple[float, tuple[str, ...]]:
         return 0.0, ()  # the same phone calls twice
     if {one.callee, *one.callee_addresses} & {two.callee, *two.callee_addresses}:
         return 0.0, ()
-    if two.first < one.first and two.messages[0].capture == one.messages[0].capture:
+    if b.first < a.first and two.messages[0].capture == one.messages[0].capture:
         return 0.0, ()  # no effect comes before its cause
     said = {mark.test: mark.test(a, b) for mark in MARKS}
     if not any(said[test] for test in _MIDDLE) and not any(said[test] for test in _STRONG):
@@ -258,8 +265,8 @@ class _Index:
         seen: set[int] = set()
         for key in self._keys(leg):
             known = self._by_key.get(key, [])
-            stop = bisect_right(known, leg.dialog.first + SKEW_S, key=_first)
-            start = max(bisect_left(known, leg.dialog.first - WINDOW_S, key=_first), stop - NEAREST)
+            stop = bisect_right(known, leg.first + SKEW_S, key=_first)
+            start = max(bisect_left(known, leg.first - WINDOW_S, key=_first), stop - NEAREST)
             for other in known[start:stop]:
                 if other.dialog.id not in seen:
                     seen.add(other.dialog.id)
@@ -267,7 +274,7 @@ class _Index:
 
 
 def _first(leg: _Leg) -> float:
-    return leg.dialog.first
+    return leg.first
 
 
 def _rare(pairs: Iterable[tuple[str, Hashable]]) -> frozenset[str]:
@@ -279,11 +286,30 @@ def _rare(pairs: Iterable[tuple[str, Hashable]]) -> frozenset[str]:
     return frozenset(value for value, members in groups.items() if 1 < len(members) <= _MOST_SHARING)
 
 
-def _origin(dialog: HopDialog) -> str:
-    match = _ORIGIN.search(dialog.messages[0].data)
+def sdp_origin(data: bytes) -> str:
+    """User name and session id of the o= line in a message; "" for none, and for what a tool always writes."""
+    match = _ORIGIN.search(data)
     if match is None or match.group(2).decode() in _CONSTANT_SESSIONS:
         return ""
     return f"{match.group(1).decode('utf-8', 'replace')} {match.group(2).decode()}"
+
+
+def media_addresses(data: bytes) -> frozenset[Address]:
+    """Where an SDP body's first media sections want to receive: found without reading all of it."""
+    session = host = ""
+    ports: list[tuple[int, str]] = []
+    for match in _MEDIA.finditer(data):
+        if match.group(2):
+            ports.append((int(match.group(2)), session))
+            if len(ports) > 4:
+                break
+        else:
+            host = match.group(1).decode("ascii", "replace")
+            if ports:
+                ports[-1] = (ports[-1][0], host)
+            else:
+                session = host
+    return frozenset(Address(host, port) for port, host in ports if port and host and host not in ("0.0.0.0", "::"))
 
 
 def _read(leg: _Leg) -> None:
@@ -297,12 +323,14 @@ def _read(leg: _Leg) -> None:
         leg.caller, leg.target = caller_user(message), target_user(message)
         hops = (message.get("max-forwards") or "").strip()
         leg.max_forwards = int(hops) if hops.isascii() and hops.isdigit() and len(hops) < 4 else -1
-        leg.offer = frozenset(fact.address for fact in facts_of(captured) or () if fact.address)
+        leg.offer = media_addresses(captured.data)
         message.forget()
-    rounds = initial_transactions(leg.dialog)
+    dialog = leg.dialog
+    if dialog.setup_ms is not None:
+        leg.status, leg.answered = 200, dialog.first + dialog.setup_ms / 1000
+        leg.ended = dialog.last if dialog.state == "completed" else None
+        return
+    rounds = initial_transactions(dialog)
     final = rounds[-1].final if rounds else None
     if final is not None:
         leg.status, leg.answered = final.message.status, final.time
-        leg.answer = frozenset(fact.address for fact in facts_of(final) or () if fact.address)
-        final.message.forget()
-    leg.ended = next((t.request.time for t in leg.dialog.transactions if t.method == "BYE"), None)

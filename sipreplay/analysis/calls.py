@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 
 from sipreplay.analysis.b2bua import RULE as B2BUA
-from sipreplay.analysis.b2bua import Ambiguous, guesses
+from sipreplay.analysis.b2bua import Ambiguous, guesses, sdp_origin
 from sipreplay.analysis.correlate import parse_all
 from sipreplay.analysis.correlation import (
     REFER_TARGET,
@@ -91,6 +91,7 @@ def build_calls(dialogs: Sequence[HopDialog], correlate: Iterable[str] = ()) -> 
     if len(groups) > 1:
         shared: dict[tuple[str, str], tuple[TieRule, list[HopDialog]]] = {}
         referrals: list[tuple[HopDialog, CapturedMessage]] = []
+        origins: dict[int, str] = {}
         for dialog in dialogs:
             for value in shared_values(dialog, wanted):
                 _add(shared, value, dialog)
@@ -104,12 +105,15 @@ def build_calls(dialogs: Sequence[HopDialog], correlate: Iterable[str] = ()) -> 
                     pair = dialog.id, (with_tags or found)[0].id
                     label = rule.name if with_tags else f"{named.rule.name}, other tags"
                     forest.tie(pair, label, rule.confidence, (named.value,))
-            opening(dialog).message.forget()
+            first = opening(dialog)
+            if dialog.kind == "invite":
+                origins[dialog.id] = sdp_origin(first.data)
+            first.message.forget()
         for (label, key), (rule, having) in shared.items():
             _tie_shared(label, key, rule, having, forest, apart, by_call_id, groups)
         if referrals:
             _tie_referrals(referrals, dialogs, forest)
-        for guess in guesses(dialogs, forest.tied):
+        for guess in guesses(dialogs, forest.tied, origins):
             if isinstance(guess, Ambiguous):
                 ids = (guess.downstream.id, *(d.id for d in guess.candidates[:MAX_SHOWN]))
                 why = f"{len(guess.candidates)} calls fit equally well"

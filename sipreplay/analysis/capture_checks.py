@@ -18,6 +18,7 @@ STORM_S = 10.0
 """… within this time are a storm."""
 _STORMS = (408, 480, 500, 503, 504)
 MOST_HOPS = 16
+_SIP_TLS_PORTS = frozenset({5061, 5063, 5081})
 CLOCK_SLACK_S = 0.001
 
 
@@ -131,9 +132,28 @@ def clocks(analysis: Analysis) -> Iterator[Finding]:
         )
 
 
+def encrypted(analysis: Analysis) -> Iterator[Finding]:
+    """TLS connections that may carry SIP and could not be read."""
+    for session in analysis.tls:
+        sip = session.server_port in _SIP_TLS_PORTS or "sip" in session.protocols
+        if (session.decrypted and not session.failed) or (not sip and not session.decrypted):
+            continue
+        who = f"{session.client}:{session.client_port} to {session.server}:{session.server_port}"
+        named = f" for {printable(session.server_name)}" if session.server_name else ""
+        yield Finding(
+            Severity.WARNING,
+            "tls-unread" if not session.decrypted else "tls-partly-read",
+            f"TLS from {who} could not be read" + ("" if not session.decrypted else " in full"),
+            f"{session.version or 'TLS'}{named} from packet {session.packet} on: {session.why or 'records failed'}",
+            "give the key log that one of the ends wrote (--keylog FILE), or capture behind the TLS end",
+            packets=((session.capture, session.packet),),
+        )
+
+
 def left_apart(analysis: Analysis) -> Iterator[Finding]:
     """Evidence that was not used to tie dialogs."""
     seen = set()
+    calls = {dialog.id: dialog.call for dialog in analysis.dialogs}
     for call in analysis.calls:
         for item in call.left_apart:
             if item in seen:
@@ -145,7 +165,7 @@ def left_apart(analysis: Analysis) -> Iterator[Finding]:
                 f"dialogs may belong together, and {printable(item.rule)} does not say which",
                 "; ".join(printable(value) for value in item.values[:3]),
                 "name a header that both legs carry with --correlate HEADER",
-                calls=tuple(sorted({analysis.dialog(ident).call for ident in item.dialogs})),
+                calls=tuple(sorted({calls[ident] for ident in item.dialogs if ident in calls})),
                 dialogs=item.dialogs,
             )
 
@@ -210,6 +230,7 @@ CHECKS: tuple[Callable[[Analysis], Iterator[Finding]], ...] = (
     unreadable,
     copies,
     clocks,
+    encrypted,
     left_apart,
     many_hops,
 )

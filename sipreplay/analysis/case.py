@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_left
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
 
@@ -51,7 +52,10 @@ class Case:
 
     def __init__(self, analysis: Analysis, dialog: HopDialog, view: View, downstream: list[HopDialog]) -> None:
         self.analysis = analysis
-        self.dialog = dialog
+        self.methods = dialog.methods
+        """Of its requests."""
+        # Checks look at each message and transaction many times: as lists, they are made once.
+        self.dialog = replace(dialog, messages=list(dialog.messages), transactions=list(dialog.transactions))
         self.view = view
         self.downstream = downstream
         """The next hops of the same request."""
@@ -92,11 +96,28 @@ class Case:
         return session_timer(self.dialog)
 
     @cached_property
+    def plain(self) -> bool:
+        """Whether every request was answered once with 2xx, acknowledged where it has to be, and nothing was repeated:
+        then there is nothing for most checks to find."""
+        if "CANCEL" in self.methods:
+            return False
+        transactions = self.dialog.transactions
+        for transaction in transactions:
+            finals = [m.message.status for m in transaction.responses if m.message.status >= 200]
+            if len(finals) != 1 or finals[0] >= 300:
+                return False
+            if transaction.method == "INVITE" and transaction.ack is None:
+                return False
+        return bool(transactions) and not any(m.retransmission for m in self.dialog.messages)
+
+    @cached_property
     def half_seen(self) -> str:
         """Which direction of it is missing although its peer was there; "" when none is.
 
         Requests alone prove it when they know the peer's tag, responses alone always do.
         """
+        if self.plain:
+            return ""
         messages = self.dialog.messages
         hosts = {m.source for m in messages}
         if len(hosts) > 1 or len(messages) < 1:

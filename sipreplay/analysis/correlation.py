@@ -121,7 +121,10 @@ def shared_values(dialog: HopDialog, correlate: Sequence[Correlate] = ()) -> Ite
     if hep:
         key = hep.decode("utf-8", "replace") if isinstance(hep, bytes) else str(hep)
         yield Shared(HEP, HEP.name, key)
+    names = first.data.lower() if correlate else b""
     for wanted in correlate:
+        if wanted.header.encode() not in names and len(wanted.header) > 1:
+            continue
         for key in wanted.keys(message):
             if len(key) <= LONGEST_VALUE:
                 yield Shared(NAMED, f"--correlate {wanted.header}", key)

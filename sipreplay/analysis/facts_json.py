@@ -6,6 +6,7 @@ Plain values only. Lists of a dialog's facts that would be empty are left out.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sipreplay.analysis.dialog_facts import dialog_facts
@@ -29,6 +30,7 @@ def _place(captured: CapturedMessage) -> dict[str, Any]:
 
 def facts_json(dialog: HopDialog) -> dict[str, Any]:
     """What is known of a dialog beyond its messages."""
+    dialog = replace(dialog, messages=list(dialog.messages), transactions=list(dialog.transactions))
     facts: dict[str, Any] = {"transactions": _transactions(dialog)}
     media = offer_answer(dialog)
     facts["offer_answer"] = [_exchanged(item) for item in media.exchanged]

@@ -140,7 +140,7 @@ def kind_of(captured: CapturedMessage) -> str:
     if message.cseq_method == "INVITE":
         if message.status >= 200:
             return "2xx" if message.status < 300 else ""
-        return "reliable 1xx" if message.get("rseq") else "1xx"
+        return "reliable 1xx" if b"\nrseq" in captured.data.lower() else "1xx"
     if 200 <= message.status < 300 and message.cseq_method in ("PRACK", "UPDATE"):
         return f"2xx to {message.cseq_method}"
     return ""
@@ -160,6 +160,8 @@ def offer_answer(dialog: HopDialog) -> OfferAnswer:
         if captured.copy or captured.retransmission:
             continue
         message = captured.message
+        if message.status == 100:
+            continue
         from_caller = sent_by_caller(dialog, captured)
         branch = _branch(dialog, captured, from_caller)
         state = branches.get(branch, common)

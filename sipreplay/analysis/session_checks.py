@@ -1,8 +1,8 @@
 """Checks of what one hop-dialog agreed on: offers and answers, codecs, holds, session timers, and the addresses that it
 names across a NAT.
 
-Each check is a function from a case to findings, listed in `CHECKS`. What media really did is not looked at, but for
-when it stopped.
+Each check is a function from a case to findings, listed in `CHECKS` or `ODD_CHECKS`. What media really did is not
+looked at, but for when it stopped.
 """
 
 from __future__ import annotations
@@ -278,9 +278,11 @@ def _rport(via: str) -> bool:
     return ";rport" in via.replace(" ", "").lower()
 
 
+ODD_CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (refused_offer,)
+"""What has nothing to find in a dialog that is `Case.plain`."""
+
 CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     violations,
-    refused_offer,
     codec_mismatch,
     holds,
     session_timers,

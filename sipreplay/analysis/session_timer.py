@@ -5,6 +5,7 @@ Never judges; times are those of the capture.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ SHORTEST_S = 90
 GRACE_S = 32.0
 NEAR_S = 2.0
 """How exactly a BYE keeps a moment that the timer gives."""
+
+
+_NAMED = re.compile(rb"\n(?:session-expires|x)[ \t]*:", re.IGNORECASE)
 
 
 class Refresh(NamedTuple):
@@ -83,6 +87,8 @@ def session_timer(dialog: HopDialog) -> SessionTimer | None:
             continue
         too_small += final.message.status == 422
         if not 200 <= final.message.status < 300:
+            continue
+        if not agreed and not _NAMED.search(final.data):
             continue
         seconds, refresher = _interval(final.message)
         by_caller = sent_by_caller(dialog, transaction.request)

@@ -1,7 +1,7 @@
 """Checks of one hop-dialog's signalling: failures, losses, timers, races, digest, registrations, transfers.
 
-Each check is a function from a case to findings, listed in `CHECKS`. Severity is ERROR only for what a user would call
-broken; what users bring about (busy, cancelled, declined) is no finding.
+Each check is a function from a case to findings, listed in `CHECKS` or `ODD_CHECKS`. Severity is ERROR only for what a
+user would call broken; what users bring about (busy, cancelled, declined) is no finding.
 """
 
 from __future__ import annotations
@@ -309,6 +309,8 @@ def digest(case: Case) -> Iterator[Finding]:
 
 def registration(case: Case) -> Iterator[Finding]:
     """A binding that ran out."""
+    if case.dialog.kind != "register":
+        return
     rounds = [r for r in case.facts.registrations if r.status < 300 and r.kind != "query"]
     for item in case.facts.registrations:
         if item.status >= 400 and (case.final is None or item.captured.message.branch != case.final.message.branch):
@@ -364,6 +366,8 @@ def slow(case: Case) -> Iterator[Finding]:
 
 def transfer(case: Case) -> Iterator[Finding]:
     """Transfers that came to nothing."""
+    if "REFER" not in case.methods:
+        return
     for item in case.facts.transfers:
         last = item.progress[-1] if item.progress else 0
         if item.accepted >= 300 or last >= 300:
@@ -400,6 +404,9 @@ def redirect(case: Case) -> Iterator[Finding]:
 
 def prack(case: Case) -> Iterator[Finding]:
     """Reliable provisional responses without their PRACK."""
+    provisional = (r for t in case.initial for r in t.responses if 100 < r.message.status < 200)
+    if case.dialog.kind != "invite" or not any(b"\nrseq" in r.data.lower() for r in provisional):
+        return
     missing = case.facts.reliable - case.facts.pracked
     if missing <= 0 or case.half_seen or case.end - case.dialog.last < SURE_S:
         return
@@ -414,7 +421,7 @@ def prack(case: Case) -> Iterator[Finding]:
     )
 
 
-CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
+ODD_CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     failed,
     failed_in_dialog,
     unanswered,
@@ -424,9 +431,8 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     glare,
     late_2xx,
     digest,
-    registration,
-    slow,
-    transfer,
     redirect,
-    prack,
 )
+"""What has nothing to find in a dialog that is `Case.plain`."""
+
+CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (registration, slow, transfer, prack)

@@ -19,6 +19,8 @@ def found(analysis: Analysis) -> Iterator[Finding]:
     for whole in capture_checks.CHECKS:
         yield from whole(analysis)
     view = View(analysis)
+    checks = (*signalling_checks.CHECKS, *session_checks.CHECKS)
+    all_checks = (*signalling_checks.ODD_CHECKS, *session_checks.ODD_CHECKS, *checks)
     downstream: dict[int, list[HopDialog]] = {}
     for dialog in analysis.dialogs:
         if dialog.upstream is not None:
@@ -31,9 +33,9 @@ def found(analysis: Analysis) -> Iterator[Finding]:
         if dialog.alias_of is not None:
             continue  # the other side of a NAT shows the same again
         case = Case(analysis, dialog, view, downstream.get(dialog.id, []))
-        for check in (*signalling_checks.CHECKS, *session_checks.CHECKS):
+        for check in checks if case.plain else all_checks:
             yield from check(case)
         yield from session_checks.media_timeout(case, streams)
         yield from capture_checks.seen_in_part(case)
-        for captured in dialog.messages:
+        for captured in case.dialog.messages:
             captured.message.forget()  # the headers of all messages would take most of the memory
