@@ -21,6 +21,8 @@ _LAWS = ("PCMU", "PCMA")
 
 MAX_KEYS = 32
 """a=crypto values that are tried for a stream."""
+MAX_SECURE_CALLS = 50_000
+"""Calls whose keys are remembered."""
 MAX_CHANGES = 256
 """Of the codecs, or of the call, at one address: later ones are not followed."""
 
@@ -109,13 +111,17 @@ class Announcements:
 
     def name_keys(self, call_id: bytes | str, lines: Iterable[str], addresses: Iterable[tuple[str, int]]) -> None:
         """An SDP of a call holds these a=crypto values, beside these addresses."""
+        if len(self._keys) >= MAX_SECURE_CALLS and call_id not in self._keys:
+            return
         known = self._keys.setdefault(call_id, {})
         for line in lines:
             if line not in known and len(known) < MAX_KEYS:
                 known[line] = None
                 self.changed.update(addresses)
                 self.changed.update(self._beside.setdefault(call_id, set()))
-        self._beside.setdefault(call_id, set()).update(addresses)
+        beside = self._beside.setdefault(call_id, set())
+        if len(beside) < MAX_CHANGES:
+            beside.update(addresses)
 
     def keys_of(self, source: tuple[str, int], destination: tuple[str, int]) -> list[str]:
         """The a=crypto values of the calls that announced one of the addresses, the latest call first. Either side's

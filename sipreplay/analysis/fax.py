@@ -11,6 +11,8 @@ from sipreplay.analysis.model import Address, Stream
 from sipreplay.rtp.udptl import UdptlPacket, parse_udptl
 
 MAX_STREAMS = 10_000
+MAX_FAX_ADDRESSES = 100_000
+"""That are watched: what goes to further ones is not seen."""
 PAUSE_S = 60.0
 """After such a silence the same addresses carry another fax."""
 _WINDOW = 64

@@ -17,7 +17,7 @@ from sipreplay.analysis.announced import Announcements, Place
 from sipreplay.analysis.calls import build_calls
 from sipreplay.analysis.correlate import parse_all
 from sipreplay.analysis.dialogs import build_dialogs
-from sipreplay.analysis.fax import FaxBook
+from sipreplay.analysis.fax import MAX_FAX_ADDRESSES, FaxBook
 from sipreplay.analysis.garbage import without_collection
 from sipreplay.analysis.media_join import join
 from sipreplay.analysis.messages import MAX_CALL_IDS, MAX_MESSAGES, SipCollector
@@ -196,7 +196,11 @@ class _Taker:
     def _watch(self, facts: Facts) -> None:
         """Have what goes from or to a fax's port put aside."""
         for media in facts:
-            if media.address is not None and media.proto.upper() == "UDPTL":
+            if (
+                media.address is not None
+                and media.proto.upper() == "UDPTL"
+                and len(self.faxes.announced) < MAX_FAX_ADDRESSES
+            ):
                 self.faxes.announced.add(media.address)
                 self.watched[media.address.port] = True
 

@@ -57,6 +57,8 @@ class MediaFact(NamedTuple):
     """Values of a=crypto (RFC 4568)."""
     fingerprint: bool = False
     """Whether DTLS is announced (RFC 8122)."""
+    types: tuple[int, ...] = ()
+    """Payload types of the m= line, those too whose codec is not known."""
     bundled: bool = False
     """Whether it may share the first bundled section's address (RFC 9143)."""
 
@@ -115,6 +117,8 @@ class MediaEndpoint(NamedTuple):
     ptime: int | None = None
     crypto: tuple[str, ...] = ()
     security: str = ""
+    types: tuple[int, ...] = ()
+    """Payload types of its m= line."""
     packet: tuple[int, int] = (0, 0)
     """Capture and packet of its SDP."""
 
@@ -267,6 +271,7 @@ def _fact(media: MediaDescription, fingerprint: bool, bundled: set[str]) -> Medi
         media.ptime,
         tuple(media.crypto[:MAX_CRYPTO]),
         fingerprint or media.has("fingerprint"),
+        tuple(media.payload_types),
         bool(bundled) and any(mid in bundled for mid in media.attribute_values("mid")),
     )
 
@@ -382,6 +387,7 @@ def _endpoints(
             media.ptime,
             media.crypto,
             media.security,
+            media.types,
             place,
         )
         found.append(announced)
@@ -402,6 +408,7 @@ Line = tuple[bool, int, str]
 class _Sides:
     """What a dialog said, by (side, place of the m= line, kind)."""
 
+    types: dict[Line, set[int]] = field(default_factory=dict)
     codecs: dict[Line, dict[int, Codec]] = field(default_factory=dict)
     """All its SDP together."""
     endpoints: dict[Line, list[MediaEndpoint]] = field(default_factory=dict)
@@ -434,6 +441,7 @@ class MediaMap:
         known = self.endpoints.setdefault(endpoint.address, [])
         line = endpoint.of_caller, endpoint.line, endpoint.kind
         sides.codecs.setdefault(line, {}).update(endpoint.codecs)
+        sides.types.setdefault(line, set()).update(endpoint.types)
         sides.addresses.setdefault(line, set()).add(endpoint.address)
         if not endpoint.candidate:
             sides.endpoints.setdefault(line, []).append(endpoint)
@@ -502,7 +510,7 @@ class MediaMap:
             by,
             _in_force(sides.endpoints.get(received, []), first),
             _in_force(sides.endpoints.get(sent, []), first),
-            sides.codecs.get(received) or merged,
+            sides.types.get(received) or merged,
             frozenset(sides.addresses.get(sent, ())),
         )
 

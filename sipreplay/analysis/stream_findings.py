@@ -12,6 +12,8 @@ from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import Stream
 
 LOSS_WARNING, LOSS_ERROR = 0.01, 0.05
+THINNED = 0.5
+"""A conversation with more loss is given up: the capture is thinned."""
 JITTER_WARNING_MS = 30.0
 MOS_WARNING, MOS_ERROR = 3.6, 3.1
 """3.6 is where many users are dissatisfied (R of 70), 3.1 where nearly all are (R of 60): G.107, annex B."""
@@ -66,8 +68,11 @@ def _loss(place: int, stream: Stream, call: int) -> Iterator[Finding]:
         f"{_percent(loss)} of the packets{sent_by(stream)} are lost, {way(stream)}",
         f"{lost} of {expected} packets did not reach the capture point, in runs {stream.burst:.1f} times as long as by"
         " chance",
-        "look at the links and queues between the sender and the capture point; bursts point to congestion or a link"
-        " that went down, single losses to a faulty or wireless link",
+        "so many are more often missing in the capture than in the network: was it filtered, or the capturing host too"
+        " slow?"
+        if loss >= THINNED
+        else "look at the links and queues between the sender and the capture point; bursts point to congestion or a"
+        " link that went down, single losses to a faulty or wireless link",
         place,
         stream,
         call,

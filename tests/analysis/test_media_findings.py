@@ -106,6 +106,11 @@ def test_a_payload_type_that_was_not_accepted(tmp_path: Path) -> None:
     assert finding.title.startswith("payload type 0 of the caller")
 
 
+def test_a_type_that_the_m_line_lists_without_a_codec_is_accepted(tmp_path: Path) -> None:
+    media = [*rtp(A_MEDIA, B_MEDIA, kind=101), *rtp(B_MEDIA, A_MEDIA, ssrc=88)]
+    assert "payload-type-not-accepted" not in rules(analysed(tmp_path / "c.pcap", media))
+
+
 @pytest.mark.parametrize(
     ("every", "expected"),
     [

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sipreplay.analysis.model import Stream
+from sipreplay.analysis import rtcp_book
+from sipreplay.analysis.model import Address, Stream
 from sipreplay.analysis.reading import analyse
+from sipreplay.analysis.rtcp_book import RtcpBook
 from sipreplay.capture.write import PcapWriter
 from sipreplay.rtp.packet import RtpPacket, build_rtp
 from sipreplay.rtp.rtcp import ReportBlock, RtcpPacket, build_receiver_report, build_sender_report
@@ -60,3 +62,12 @@ def test_encrypted_reports_are_counted_and_not_believed(tmp_path: Path) -> None:
     assert alice.rtcp is not None
     assert (alice.rtcp.encrypted, alice.rtcp.sender_reports, alice.rtcp.cname) == (1, 0, "")
     assert alice.rtcp.round_trip_ms is None
+
+
+def test_reports_of_ever_new_sources_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rtcp_book, "MAX_ENTRIES", 100)
+    book = RtcpBook()
+    for ssrc in range(1000):
+        report = build_sender_report(RtcpPacket(200, ssrc, (), NTP, 8000, 50, 8600))
+        book.add(Address(*ALICE), Address(*BOB), 1.0 + ssrc, report)
+    assert sum(len(entries) for entries in book._entries.values()) == 100
