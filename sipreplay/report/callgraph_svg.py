@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import product
+from string import Template
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from sipreplay.report import style
+from sipreplay.report.graph_fold import GraphEdge, GraphNode, folded
 from sipreplay.report.graph_layout import columns_of
-from sipreplay.report.words import clip, count, plural, printable
+from sipreplay.report.words import clip, plural, printable
 
 if TYPE_CHECKING:
     import networkx
@@ -24,40 +27,6 @@ LANE = 470
 CROWD = 5
 """A column of more boxes has its labels beside them, and flatter lines to make room for those."""
 CHARACTER = 6.5
-
-
-@dataclass(slots=True)
-class GraphNode:
-    """An actor."""
-
-    id: str
-    title: str
-    """Address or name."""
-    detail: str = ""
-    """Role and software."""
-    addresses: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class GraphEdge:
-    """What goes from one actor to another. `counts`: what to how many, e.g. {"invite": 12}."""
-
-    source: str
-    target: str
-    counts: dict[str, int]
-    media: bool = False
-
-    @property
-    def total(self) -> int:
-        """All counts together."""
-        return sum(self.counts.values())
-
-    @property
-    def label(self) -> str:
-        """ "12 invite, 3 register", or "24 streams PCMU"."""
-        ranked = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
-        parts = [f"{count(number)} {printable(what)}" for what, number in ranked[:3]]
-        return ", ".join(parts) + (", ..." if len(ranked) > 3 else "")
 
 
 def elements(graph: networkx.MultiDiGraph) -> tuple[list[GraphNode], list[GraphEdge]]:
@@ -80,15 +49,17 @@ def elements(graph: networkx.MultiDiGraph) -> tuple[list[GraphNode], list[GraphE
         seen = roles.get(ident, set())
         if {"caller", "callee"} <= seen and len(peers[ident] - {ident}) > 1:
             seen = seen - {"caller", "callee"} | {"between"}
-        role = ", ".join(sorted(seen)) or "media only"
-        detail = ", ".join(part for part in (role, printable(data.get("agent", ""))) if part)
-        nodes.append(GraphNode(ident, data["label"], detail, list(data["addresses"])))
+        role = ", ".join(data.get("roles") or sorted(seen)) or "media only"
+        agent = printable(data.get("agent", ""))
+        detail = ", ".join(part for part in (role, agent) if part)
+        nodes.append(GraphNode(ident, data["label"], detail, list(data["addresses"]), role, agent))
     return nodes, list(edges.values())
 
 
 def graph_svg(graph: networkx.MultiDiGraph) -> str:
-    """The picture of a call graph."""
-    return callgraph_svg(*elements(graph))
+    """The picture of a call graph: hosts are merged, and of many endpoints those that are alike are one box."""
+    nodes, edges = elements(graph)
+    return callgraph_svg(*folded(nodes, edges))
 
 
 Curve = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -147,7 +118,7 @@ def callgraph_svg(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> str
     note = ""
     if hidden:
         note = f'<text class="d" x="24" y="{height - 10:.0f}">{plural(hidden, "quieter actor")} not shown</text>'
-    title = f"{plural(len(nodes), 'actor')}, {_totals(edges)}"
+    title = f"{plural(sum(node.actors for node in nodes), 'actor')}, {_totals(edges)}"
     size = f'width="{width:.0f}" height="{height:.0f}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="sg" role="img" aria-label="Call graph: {escape(title)}" '
@@ -190,7 +161,7 @@ def _busiest(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> tuple[li
     if len(nodes) <= MAX_NODES:
         return list(nodes), 0
     kept = set(sorted((node.id for node in nodes), key=lambda n: -weight.get(n, 0))[:MAX_NODES])
-    return [node for node in nodes if node.id in kept], len(nodes) - MAX_NODES
+    return [node for node in nodes if node.id in kept], sum(node.actors for node in nodes if node.id not in kept)
 
 
 def _marker(ident: str, name: str) -> str:
@@ -200,28 +171,31 @@ def _marker(ident: str, name: str) -> str:
     )
 
 
+_COLOURS = {
+    "paper": style.PAPER,
+    "ink": style.INK,
+    "muted": style.MUTED,
+    "box": "#f1f5f9",
+    "rail": "#94a3b8",
+    "sip": style.BLUE,
+    "media": style.VIOLET,
+}
+_RULES = (
+    ".sg .bg{fill:$paper}.sg text{fill:$ink}.sg .d{fill:$muted}.sg .box{fill:$box;stroke:$rail}.sg .e{stroke:$sip}"
+    ".sg .e.md{stroke:$media}.sg .ah{fill:$sip}.sg .mh{fill:$media}.sg .l{stroke:$paper}.sg .l.md{fill:$media}"
+)
+
+
 def _css() -> str:
-    names = {
-        "paper": style.PAPER,
-        "ink": style.INK,
-        "muted": style.MUTED,
-        "box": "#f1f5f9",
-        "rail": "#94a3b8",
-        "sip": style.BLUE,
-        "media": style.VIOLET,
-    }
-    dark = {**{name: style.DARK.get(colour, colour) for name, colour in names.items()}, "box": "#1b2740"}
-    light_text = "".join(f"--g-{name}:{colour};" for name, colour in names.items())
-    dark_text = "".join(f"--g-{name}:{colour};" for name, colour in dark.items())
+    """Colours are written out: not every viewer knows custom properties."""
+    dark = {name: style.DARK.get(colour, colour) for name, colour in _COLOURS.items()} | {"box": "#1b2740"}
+    light_rules, dark_rules = Template(_RULES).substitute(_COLOURS), Template(_RULES).substitute(dark)
     return (
-        f".sg{{{light_text}font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif;font-size:11px}}"
-        f"@media (prefers-color-scheme:dark){{.sg{{{dark_text}}}}}@media print{{.sg{{{light_text}}}}}"
-        ".sg .bg{fill:var(--g-paper)}.sg text{fill:var(--g-ink)}.sg .d{fill:var(--g-muted);font-size:10.5px}"
-        ".sg .box{fill:var(--g-box);stroke:var(--g-rail)}.sg .who{font-weight:600;font-size:12px}"
-        ".sg .e{fill:none;stroke:var(--g-sip)}.sg .e.md{stroke:var(--g-media);stroke-dasharray:6 4}"
-        ".sg .ah{fill:var(--g-sip)}.sg .mh{fill:var(--g-media)}"
-        ".sg .l{paint-order:stroke;stroke:var(--g-paper);stroke-width:4px;stroke-linejoin:round;font-size:10.5px}"
-        ".sg .l.md{fill:var(--g-media)}.sg .ed:hover .e{stroke-width:5}"
+        ".sg{font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif;font-size:11px}"
+        ".sg .d{font-size:10.5px}.sg .who{font-weight:600;font-size:12px}"
+        ".sg .e{fill:none}.sg .e.md{stroke-dasharray:6 4}.sg .ed:hover .e{stroke-width:5}"
+        ".sg .l{paint-order:stroke;stroke-width:4px;stroke-linejoin:round;font-size:10.5px}"
+        f"{light_rules}@media (prefers-color-scheme:dark){{{dark_rules}}}@media print{{{light_rules}}}"
     )
 
 
@@ -277,7 +251,10 @@ def _labels(
     """A label a line; where a column is crowded, one label at each of its boxes, and none where lines bundle."""
     texts = []
     beside: dict[str, list[str]] = {}
-    taken: list[tuple[float, float, float]] = []
+    # Boxes are in the way of labels, too: as rows of text as wide as they are.
+    taken = [
+        (x + BOX / 2, y + row, float(BOX)) for x, y in spots.values() for row in range(-box // 2 + 4, box // 2 + 10, 12)
+    ]
     for pair, curve in lines:
         ends = [node for node in (pair.first, pair.second) if crowded[node] > CROWD]
         if ends:
@@ -303,12 +280,15 @@ def _free_spot(
 ) -> tuple[float, float]:
     """A place for a label along its line, away from the labels already placed (middle, baseline, width)."""
     spot = (0.0, 0.0)
-    for t in (0.5, 0.36, 0.64, 0.26, 0.74, 0.18, 0.82, 0.5):
+    for t, nudge in product((0.5, 0.36, 0.64, 0.26, 0.74, 0.18, 0.82), (0, 13, -13)):
         x, y = _point(curve, t)
-        spot = (x + shift, y + lift)
+        spot = (x + shift, y + lift + nudge)
         centre = spot[0] + (width / 2 if shift else 0)
-        if all(abs(centre - ox) > (width + other) / 2 or abs(spot[1] - oy) > 13 for ox, oy, other in taken):
+        if all(abs(centre - ox) > (width + other) / 2 or abs(spot[1] - oy) > 11 for ox, oy, other in taken):
             break
+    else:
+        x, y = _point(curve, 0.5)
+        spot = (x + shift, y + lift)
     taken.append((spot[0] + (width / 2 if shift else 0), spot[1], width))
     return spot
 

@@ -5,6 +5,7 @@ Follows the reader's light or dark setting. Captured text is data: it is escaped
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from sipreplay.report import style
@@ -44,28 +45,31 @@ _DARK = {
 
 
 def _css() -> str:
-    def values(palette: dict[str, str]) -> str:
-        return "".join(f"--l-{name}:{colour};" for name, colour in palette.items())
+    """Colours are written out: not every viewer knows custom properties."""
+    light, dark = _rules(_LIGHT), _rules(_DARK)
+    return f"{light}@media (prefers-color-scheme:dark){{{dark}}}@media print{{{light}}}"
 
+
+def _rules(colour: Mapping[str, str]) -> str:
     classes = "".join(
-        f".sl .{name} .a{{stroke:var(--l-{name})}}.sl .{name} .h,.sl .{name} .n{{fill:var(--l-{name})}}"
+        f".sl .{name} .a{{stroke:{colour[name]}}}.sl .{name} .h,.sl .{name} .n{{fill:{colour[name]}}}"
         for name in ("request", "provisional", "success", "redirect", "failure", "media")
     )
     return (
-        f".sl{{{values(_LIGHT)}font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif;font-size:11px}}"
-        f"@media (prefers-color-scheme:dark){{.sl{{{values(_DARK)}}}}}@media print{{.sl{{{values(_LIGHT)}}}}}"
-        ".sl .bg{fill:var(--l-paper)}.sl .rail{stroke:var(--l-rail);stroke-width:1.5}"
-        ".sl .gap{stroke:var(--l-paper);stroke-width:3;stroke-dasharray:3 4}"
-        ".sl text{fill:var(--l-ink)}.sl .dim,.sl .t{fill:var(--l-muted)}.sl .t{font-size:10.5px}"
+        ".sl{font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif;font-size:11px}"
+        f".sl .bg{{fill:{colour['paper']}}}.sl .rail{{stroke:{colour['rail']};stroke-width:1.5}}"
+        f".sl .gap{{stroke:{colour['paper']};stroke-width:3;stroke-dasharray:3 4}}"
+        f".sl text{{fill:{colour['ink']}}}.sl .dim,.sl .t{{fill:{colour['muted']}}}.sl .t{{font-size:10.5px}}"
         ".sl .t,.sl .k{font-variant-numeric:tabular-nums}"
-        ".sl .box{fill:var(--l-head);stroke:var(--l-rail)}.sl .who{font-weight:600;font-size:11.5px}"
+        f".sl .box{{fill:{colour['head']};stroke:{colour['rail']}}}.sl .who{{font-weight:600;font-size:11.5px}}"
         ".sl .a{stroke-width:1.7;fill:none}.sl .n{font-weight:600;font-size:12px}.sl .d{font-size:10.5px}"
-        ".sl .n,.sl .d,.sl .c{paint-order:stroke;stroke:var(--l-paper);stroke-width:4px;stroke-linejoin:round}"
-        ".sl .n .c{fill:var(--l-muted);font-weight:400;font-size:10.5px}.sl .n .w{fill:var(--l-warn);font-size:11px}"
-        ".sl .m:hover .a{stroke-width:3}.sl .m:hover .d{fill:var(--l-ink)}.sl .d{fill:var(--l-muted)}"
+        f".sl .n,.sl .d,.sl .c{{paint-order:stroke;stroke:{colour['paper']};stroke-width:4px;stroke-linejoin:round}}"
+        f".sl .n .c{{fill:{colour['muted']};font-weight:400;font-size:10.5px}}"
+        f".sl .n .w{{fill:{colour['warn']};font-size:11px}}"
+        f".sl .m:hover .a{{stroke-width:3}}.sl .m:hover .d{{fill:{colour['ink']}}}.sl .d{{fill:{colour['muted']}}}"
         ".sl .old{opacity:.5}.sl .old .a{stroke-dasharray:5 3}"
-        ".sl .bar{fill:var(--l-media);opacity:.16}.sl .media .n,.sl .media .d{stroke:none}"
-        ".sl .media .d{fill:var(--l-ink)}" + classes
+        f".sl .bar{{fill:{colour['media']};opacity:.16}}.sl .media .n,.sl .media .d{{stroke:none}}"
+        f".sl .media .d{{fill:{colour['ink']}}}" + classes
     )
 
 

@@ -328,13 +328,13 @@ class Page {
     const many = (addresses) => addresses.slice(0, 6).join(", ") + (addresses.length > 6 ? ` and ${addresses.length - 6} more` : "");
     const search = (text) => element("a", { href: `#${new URLSearchParams({ view: "calls", q: text })}` }, text);
     byId("peers").append(
-      element("h2", {}, "Actors"),
-      table([["actor", "k"], ["roles", ""], ["addresses", "w"], ["software", "w"], ["probably the system under test", "w"]],
-        actors.map(([id, roles, addresses, agent, why]) => [id, roles, many(addresses), agent, why])),
-      element("h2", { class: "second" }, "Peers"),
+      element("h2", {}, "Peers"),
       element("p", { class: "muted" }, "Calls sent to each actor and coming from it. ASR: answered out of those decided; NER: with busy, declined, cancelled and unavailable counted as the network's success."),
       table([["peer", "k"], ["calls", ""], ...["tried", "answered", "ASR", "NER", "PDD median", "95 %", "mean length", "again"].map((name) => [name, "n"]), ["failed with", "w"], ["other dialogs", "w"]],
-        peers.map(([label, ...rest]) => [search(label), ...rest])));
+        peers.map(([label, ...rest]) => [search(label), ...rest])),
+      element("h2", { class: "second" }, "Actors"),
+      table([["actor", "k"], ["roles", ""], ["addresses", "w"], ["software", "w"], ["probably the system under test", "w"]],
+        actors.map(([id, roles, addresses, agent, why]) => [id, roles, many(addresses), agent, why])));
   }
 
   // ---- findings
