@@ -91,7 +91,7 @@ class CaptureSet:
         for path, what in capture_files(paths):
             if what:
                 self._folders.add(len(self.readers))
-            self.readers.append(CaptureReader(path))
+            self.readers.append(CaptureReader(path, "folder" if what else ""))
             if what:
                 self.readers[-1].note(0, what)
         self.open: list[int] = []

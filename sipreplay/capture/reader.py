@@ -40,8 +40,9 @@ class Note(NamedTuple):
 class CaptureReader:
     """One capture file, or standard input for "-". Iterate `batches()` once; the rest then describes the file."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, kind: str = "") -> None:
         self.path = str(path)
+        self._kind = kind
         self.packets = 0
         self.first_ns: int | None = None
         """Earliest packet time."""
@@ -56,8 +57,8 @@ class CaptureReader:
 
     @property
     def format(self) -> str:
-        """ "pcap" or "pcapng", once reading has begun."""
-        return self._records.format if self._records else ""
+        """ "pcap" or "pcapng", once reading has begun; "folder" where this stands for what a folder holds besides."""
+        return self._records.format if self._records else self._kind
 
     @property
     def link_types(self) -> list[str]:

@@ -93,7 +93,7 @@ def learn(
         _write_shapes(work, table.merged(), streams, captures)
         if not work.written:
             raise CaptureError(_nothing(analysis, work.left_out))
-        bundle = _bundle(work, captures, streams)
+        bundle = _bundle(work, streams)
         work.files[SCRIPT] = sipp_script(bundle).encode()
         graph = json.dumps(graph_json(call_graph(analysis)), indent=1)
         work.files["callgraph.json"] = graph.encode("utf-8", "backslashreplace")
@@ -181,7 +181,7 @@ def _checked(emitted: Emitted, shape: Shape, role: str, injection: str, media: d
     return text
 
 
-def _bundle(work: _Work, captures: Sequence[Path], streams: StreamTable) -> Bundle:
+def _bundle(work: _Work, streams: StreamTable) -> Bundle:
     actors = Actors(work.analysis.dialogs)
     scenarios: list[BundleScenario] = []
     for written in work.written:
@@ -189,9 +189,10 @@ def _bundle(work: _Work, captures: Sequence[Path], streams: StreamTable) -> Bund
             scenarios.append(_scenario(written, role, actors))
     tables.set_order(scenarios, {w.name: w.shape for w in work.written})
     legs = {d.id: f"{w.name}-uac" for w in work.written for m in w.shape.members for d in m.unit.dialogs}
+    sources = [Path(capture.path) for capture in work.analysis.captures if capture.link_types]
     return Bundle(
         tool_version=__version__,
-        captures=[SourceCapture(path.name, _sha256(path)) for path in captures],
+        captures=[SourceCapture(path.name, _sha256(path)) for path in sources],
         scenarios=scenarios,
         actors=tables.actors(actors, [u for w in work.written for u in tables.units(w.shape)]),
         calls=tables.calls(work.analysis, legs),

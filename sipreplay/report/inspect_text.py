@@ -152,7 +152,9 @@ def capture_lines(analysis: Analysis, *, everything: bool = False) -> list[Line]
         if capture.first is not None and capture.last is not None:
             when = utc(capture.first).strftime("%Y-%m-%d %H:%M:%S UTC")
             span = f", {duration_s(capture.last - capture.first)} from {when}"
-        kind = f"{capture.format}, {'/'.join(capture.link_types)}" if capture.link_types else capture.format
+        kind = (
+            f"{capture.format}, {'/'.join(capture.link_types)}" if capture.link_types else capture.format or "not read"
+        )
         lines.append(
             [(printable(capture.path), "bold"), (f"  {kind}, {plural(capture.packets, 'packet')}{span}", "dim")]
         )

@@ -13,10 +13,6 @@ from tests.interop.peers import tshark_sequences, tshark_streams
 
 pytestmark = pytest.mark.interop("tshark")
 
-TUNNELLED = {"arkime--pcap-gtp-iphone.pcap"}
-"""GTP, which is not decoded."""
-
-
 def sequences(analysis: Analysis) -> dict[tuple[str, frozenset[str]], list[tuple[str, str, str]]]:
     found: dict[tuple[str, frozenset[str]], list[tuple[float, tuple[str, str, str]]]] = {}
     for captured in (captured for dialog in analysis.dialogs for captured in dialog.messages):
@@ -45,7 +41,4 @@ def test_own_captures_hold_what_tshark_sees(own_captures: Path, name: str) -> No
 @pytest.mark.skipif(shared_folder() is None, reason=NO_SHARED)
 @pytest.mark.parametrize("name", shared_names())
 def test_shared_captures_hold_the_ladders_that_tshark_sees(shared_captures: Path, name: str) -> None:
-    if name in TUNNELLED:
-        assert analyse([shared_captures / name]).dialogs == []
-    else:
-        assert sequences(analyse([shared_captures / name])) == tshark_sequences(shared_captures / name)
+    assert sequences(analyse([shared_captures / name])) == tshark_sequences(shared_captures / name)
