@@ -13,6 +13,7 @@ from tests.interop.peers import tshark_sequences, tshark_streams
 
 pytestmark = pytest.mark.interop("tshark")
 
+
 def sequences(analysis: Analysis) -> dict[tuple[str, frozenset[str]], list[tuple[str, str, str]]]:
     found: dict[tuple[str, frozenset[str]], list[tuple[float, tuple[str, str, str]]]] = {}
     for captured in (captured for dialog in analysis.dialogs for captured in dialog.messages):
