@@ -197,11 +197,9 @@ def _other(element: model.Element, counters: StepCounters, view: View) -> str:
         left = f"{name:>12} {text}" if client else f"  {text} {name}"
         return f"{left:<33}" + _cells([counters.messages, None, None, counters.unexpected, None])
     if isinstance(element, model.SendCommand):
-        left = "        [ Sent Command ]" if client else "  [ Sent Command ]"
-        return f"{left:<33}" + _cells([counters.messages, None, None, None, None])
+        return f"{'        [ Sent Command ]':<33}" + _cells([counters.messages, None, None, None, None])
     if isinstance(element, model.RecvCommand):
-        left = "    [ Received Command ]" if client else "  [ Received Command ]"
-        return f"{left:<33}" + _cells([counters.messages, None, counters.timeouts, None, None])
+        return f"{'    [ Received Command ]':<33}" + _cells([counters.messages, None, None, None, None])
     if element.display:
         return f" {element.display[: WIDTH - 4]}"
     return "              [ NOP ]" if client else "  [ NOP ]"

@@ -42,7 +42,8 @@ def send(engine: Engine, call: Call, step: Step, now: float) -> None:
 
 def received(engine: Engine, text: bytes, now: float) -> None:
     """Take one command (without its ESC)."""
-    call_id = header(text, b"Call-ID")
+    # A command is all header lines; the first has none before it.
+    call_id = header(b"\n" + text, b"Call-ID")
     if b"///" in call_id and not engine.config.keep_call_id_prefix:
         call_id = call_id.partition(b"///")[2]
     if not call_id:
@@ -98,7 +99,7 @@ def _take(engine: Engine, call: Call, text: bytes, now: float) -> None:
 
 def sender_of(text: bytes) -> bytes:
     """The name that an extended command's `From:` gives: up to the first blank."""
-    return _BLANK_OR_END.split(header(text, b"From").strip(), maxsplit=1)[0]
+    return _BLANK_OR_END.split(header(b"\n" + text, b"From").strip(), maxsplit=1)[0]
 
 
 def pass_on_abort(engine: Engine, call: Call, now: float) -> None:

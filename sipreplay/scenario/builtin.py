@@ -17,15 +17,15 @@ from sipreplay.scenario.model import (
     Nop,
     Pause,
     Recv,
+    RecvCommand,
     Scenario,
     Send,
+    SendCommand,
 )
 from sipreplay.scenario.writer import laid_out, write_scenario
 
 MEDIA_FOLDER = Path(__file__).parent
 """Where `pcap/g711a.pcap` and `pcap/dtmf_2833_1.pcap` of uac_pcap lie, if the working directory has none of its own."""
-
-NOT_YET = ("3pcc-C-A", "3pcc-C-B", "3pcc-A", "3pcc-B")
 
 _RESPONSE_TIMES = [10, 20, 30, 40, 50, 100, 150, 200]
 _CALL_LENGTHS = [10, 50, 100, 500, 1000, 5000, 10000]
@@ -61,13 +61,12 @@ def builtin_scenario(name: str) -> Scenario:
     """The same as a value; its `file` is `NAME.xml`."""
     build = _BUILDERS.get(name)
     if build is None:
-        if name in NOT_YET:
-            raise UsageError(f"the built-in scenario '{name}' (third party call control) is not supported yet")
         raise UsageError(f"unknown built-in scenario '{name}'; there are {', '.join(builtin_names())}")
     scenario = build()
     scenario.file = f"{name}.xml"
-    scenario.response_time_repartition = scenario.response_time_repartition or list(_RESPONSE_TIMES)
-    scenario.call_length_repartition = scenario.call_length_repartition or list(_CALL_LENGTHS)
+    if not name.startswith("3pcc"):
+        scenario.response_time_repartition = scenario.response_time_repartition or list(_RESPONSE_TIMES)
+        scenario.call_length_repartition = scenario.call_length_repartition or list(_CALL_LENGTHS)
     return scenario
 
 
@@ -80,10 +79,11 @@ def _send(text: str, comment: str = "", *, retrans: bool = False, next: str = ""
     return Send(text=laid_out(text), retrans_ms=500 if retrans else 0, comment=comment, next=next, test=test)
 
 
-def _dialog_request(method: str, cseq: int, tag: str, *, extra: str = "", sdp: str = "") -> str:
-    """A request of the basic call: to `[service]` at the remote host."""
+def _dialog_request(method: str, cseq: int, tag: str, *, extra: str = "", sdp: str = "", content: str = "") -> str:
+    """A request of the basic call: to `[service]` at the remote host. `content`: what stands for headers and body."""
     to_tag = "" if method == "INVITE" else "[peer_tag_param]"
-    content = f"Content-Type: application/sdp\nContent-Length: [len]\n\n{sdp}" if sdp else "Content-Length: 0"
+    if not content:
+        content = f"Content-Type: application/sdp\nContent-Length: [len]\n\n{sdp}" if sdp else "Content-Length: 0"
     return (
         f"{method} sip:[service]@[remote_ip]:[remote_port] SIP/2.0\n{_VIA}\n"
         f"From: sipp <sip:sipp@[local_ip]:[local_port]>;tag=[pid]SIPpTag{tag}[call_number]\n"
@@ -263,12 +263,88 @@ def _ooc_default() -> Scenario:
     )
 
 
+def _ooc_dummy() -> Scenario:
+    return Scenario(
+        "Out-of-call UAS",
+        [Recv(request="DUMMY", comment="Nothing ever matches: what -aa answers has a scenario, too.")],
+    )
+
+
+_3PCC_FLOW = (
+    "Third party call control (RFC 3725, flow I): 3pcc-A, 3pcc-C-A = 3pcc-C-B, 3pcc-B. What A answers without having "
+    "been offered anything is B's offer, and B's answer comes to A in the ACK; controllers hand both on by commands."
+)
+
+
+def _content(variable: str) -> list[Action]:
+    """Everything from the Content-Type on: the header, the others after it, and the body."""
+    return [Ereg("Content-Type:.*", (variable,), "msg")]
+
+
+def _command(variable: str) -> SendCommand:
+    return SendCommand(text=laid_out(f"Call-ID: [call_id]\n[${variable}]\n"))
+
+
+def _controller_a() -> Scenario:
+    return Scenario(
+        "3PCC Controller - A side",
+        [
+            _send(_dialog_request("INVITE", 1, "03"), _3PCC_FLOW, retrans=True),
+            *_provisional("100", "180", "183"),
+            Recv(response="200", start_rtd="1", crlf=True, actions=_content("1")),
+            _command("1"),
+            RecvCommand(actions=_content("2")),
+            Send(text=laid_out(_dialog_request("ACK", 1, "03", content="[$2]")), rtd="1"),
+            Pause(milliseconds=1000),
+            _send(_dialog_request("BYE", 2, "03"), retrans=True),
+            Recv(response="200", crlf=True),
+        ],
+    )
+
+
+def _controller_b() -> Scenario:
+    return Scenario(
+        "3PCC Controller - B side",
+        [
+            RecvCommand(actions=_content("1"), comment=_3PCC_FLOW),
+            _send(_dialog_request("INVITE", 1, "04", content="[$1]"), retrans=True),
+            *_provisional("100", "180", "183"),
+            Recv(response="200", crlf=True, actions=_content("2")),
+            Send(text=laid_out(_dialog_request("ACK", 1, "04")), start_rtd="1"),
+            _command("2"),
+            Pause(milliseconds=1000),
+            Send(text=laid_out(_dialog_request("BYE", 2, "04")), retrans_ms=500, rtd="1"),
+            Recv(response="200", crlf=True),
+        ],
+    )
+
+
+def _third_party(side: str, tag: str, *, crlf: bool) -> Scenario:
+    """A callee of a controller."""
+    return Scenario(
+        f"3PCC {side} side",
+        [
+            Recv(request="INVITE", crlf=True, comment=_3PCC_FLOW),
+            _send(_response("200 OK", tag, sdp=_SDP_PCMU)),
+            Recv(request="ACK", rtd="1", crlf=True),
+            Recv(request="BYE", crlf=crlf),
+            _send(_response("200 OK")),
+            Pause(milliseconds=2000, timewait=True, comment="Answers the BYE again if it is retransmitted."),
+        ],
+    )
+
+
 _BUILDERS: Mapping[str, Callable[[], Scenario]] = {
     "uac": _uac,
     "uas": _uas,
     "regexp": _regexp,
     "branchc": _branchc,
     "branchs": _branchs,
+    "3pcc-C-A": _controller_a,
+    "3pcc-C-B": _controller_b,
+    "3pcc-A": lambda: _third_party("A", "05", crlf=True),
+    "3pcc-B": lambda: _third_party("B", "06", crlf=False),
     "uac_pcap": _uac_pcap,
     "ooc_default": _ooc_default,
+    "ooc_dummy": _ooc_dummy,
 }

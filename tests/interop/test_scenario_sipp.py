@@ -12,7 +12,7 @@ import pytest
 from sipreplay.scenario import model
 from sipreplay.scenario.builtin import builtin, builtin_names, builtin_scenario
 from sipreplay.scenario.distributions import KINDS
-from sipreplay.scenario.keywords import compile_text
+from sipreplay.scenario.keywords import compile_default_message, compile_text
 from sipreplay.scenario.reader import read_scenario
 from sipreplay.scenario.writer import laid_out, write_scenario
 from tests.interop.peers import free_port
@@ -80,6 +80,9 @@ def test_built_in_scenarios_are_sipps(tmp_path: Path, name: str) -> None:
                 )
             assert texts[0] == texts[1]
             their.text = our.text
+        if isinstance(their, model.SendCommand) and isinstance(our, model.SendCommand):
+            assert compile_default_message(their.text) == compile_default_message(our.text)
+            their.text = our.text
         their.line, their.comment, our.comment = 0, "", ""
     assert theirs == ours
 
@@ -87,7 +90,15 @@ def test_built_in_scenarios_are_sipps(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in builtin_names() if name != "uac_pcap"])
 def test_sipp_loads_what_sd_prints(tmp_path: Path, name: str) -> None:
     (tmp_path / "x.xml").write_text(builtin(name))
-    ended = sipp(tmp_path, "-sf", "x.xml", "-m", "0", "127.0.0.1:9")
+    twin = []
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        if name in ("3pcc-C-A", "3pcc-C-B"):
+            # A connects to its twin; B would listen there itself.
+            port = listening.getsockname()[1] if name == "3pcc-C-A" else free_port()
+            twin = ["-3pcc", f"127.0.0.1:{port}"]
+        ended = sipp(tmp_path, "-sf", "x.xml", "-m", "0", *twin, "127.0.0.1:9")
     assert ended.returncode == 0, ended.stderr
 
 
