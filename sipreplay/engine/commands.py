@@ -32,7 +32,7 @@ def send(engine: Engine, call: Call, step: Step, now: float) -> None:
     if engine.twin is None:
         raise CallFailed("CmdNotSent", "there is no twin to send a command to")
     try:
-        engine.twin.send(text if text.endswith(b"\r\n\r\n") else text + b"\r\n\r\n", step.peer)
+        engine.twin.send(text, step.peer)
     except OSError as error:
         raise CallFailed("CmdNotSent", f"the command could not be sent: {error.strerror or error}") from None
     engine.counters.messages[step.index] += 1
@@ -43,7 +43,7 @@ def send(engine: Engine, call: Call, step: Step, now: float) -> None:
 def received(engine: Engine, text: bytes, now: float) -> None:
     """Take one command (without its ESC)."""
     # A command is all header lines; the first has none before it.
-    call_id = header(b"\n" + text, b"Call-ID")
+    call_id = header(b"\r\n" + text, b"Call-ID")
     if b"///" in call_id and not engine.config.keep_call_id_prefix:
         call_id = call_id.partition(b"///")[2]
     if not call_id:
@@ -99,7 +99,7 @@ def _take(engine: Engine, call: Call, text: bytes, now: float) -> None:
 
 def sender_of(text: bytes) -> bytes:
     """The name that an extended command's `From:` gives: up to the first blank."""
-    return _BLANK_OR_END.split(header(b"\n" + text, b"From").strip(), maxsplit=1)[0]
+    return _BLANK_OR_END.split(header(b"\r\n" + text, b"From").strip(), maxsplit=1)[0]
 
 
 def pass_on_abort(engine: Engine, call: Call, now: float) -> None:

@@ -54,6 +54,8 @@ def render(engine: Engine, call: Call, template: Template, now: float) -> bytes:
             value = _value(engine, call, code, argument, now)
             if value:
                 out[position] = value
+                if value[-1] == _LINE_END and code in _SUPPRESSED:
+                    _suppress(template, out, position, bodied=b"\r\n\r\n" in value)
                 late = late or (code == FIELD and b"[authentication" in value)
             elif code in _SUPPRESSED:
                 _suppress(template, out, position)
@@ -64,6 +66,7 @@ def render(engine: Engine, call: Call, template: Template, now: float) -> bytes:
     return b"".join(out)
 
 
+_LINE_END = 0x0A
 _SUPPRESSED = frozenset((steps.ROUTES, steps.VARIABLE, steps.FIELD))
 
 
@@ -97,9 +100,12 @@ def last_header(engine: Engine, call: Call, name: bytes) -> bytes:
     return value
 
 
-def _suppress(template: Template, out: list[bytes], position: int) -> None:
-    """A keyword that began a line and printed nothing: the line goes, but never the empty line before the body."""
-    before = position - 1
+def _suppress(template: Template, out: list[bytes], position: int, *, bodied: bool = False) -> None:
+    """A keyword that began a line and printed nothing: the line goes, but never the empty line before the body.
+
+    The same for one that printed whole lines: no other line end follows. `bodied`: with the empty line in them.
+    """
+    before = position
     while before >= 0 and not out[before]:
         before -= 1
     if before >= 0 and not out[before].endswith(b"\n"):
@@ -108,6 +114,9 @@ def _suppress(template: Template, out: list[bytes], position: int) -> None:
     while after < len(out) and not template.parts[after]:
         after += 1
     if after >= len(out) or out[after] is not template.parts[after]:
+        return
+    if bodied:
+        out[after] = out[after].lstrip(b" \t\r\n")
         return
     short = template.shortened.get(after)
     if short is None:

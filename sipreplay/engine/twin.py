@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
@@ -21,6 +22,7 @@ from sipreplay.errors import TransportError, UsageError
 ESCAPE: Final = b"\x1b"
 """Ends a command on a twin connection."""
 CONNECT_S: Final = 5.0
+LINGER_S: Final = 0.25
 LONGEST: Final = 1 << 20
 """Bytes of a command that has not ended yet; a twin that sends more is hung up on."""
 TAKE: Final = 1 << 16
@@ -168,7 +170,12 @@ class TwinLink:
             self._end(connection)
 
     def close(self) -> None:
-        """Close all."""
+        """Close all.
+
+        A twin that ends when we do (SIPp's B) gets a moment to finish its last call first.
+        """
+        if self._by_name and self._role in (Role.CONTROLLER_A, Role.MASTER):
+            time.sleep(LINGER_S)
         if self._listener is not None:
             self._listener.close()
         for connection in self._by_fd.values():
