@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -80,8 +79,8 @@ def test_controllers_play_the_same_with_either_twin(tmp_path: Path, loopback: Ca
             assert end.exit_code == 0, "\n".join(e.explain() for e in ends.values())
         return [said(folder / f"{name}.msg", addresses[n]) for name in ("3pcc-C-A", "3pcc-C-B")]
 
-    with ThreadPoolExecutor() as pool:
-        logs = list(pool.map(played, range(len(pairs))))
+    # One after the other: sipp's B gives calls up that end a few milliseconds after A's.
+    logs = [played(n) for n in range(len(pairs))]
     assert [len(log) for log in logs[0]] == [7 * CALLS, 7 * CALLS]
     assert logs[1] == logs[0]
     assert logs[2] == logs[0]
