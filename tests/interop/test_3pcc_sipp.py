@@ -98,14 +98,14 @@ MASTER = """<?xml version="1.0"?><scenario name="master">
     From: m
     ask: one
 ]]></sendCmd>
-<recvCmd src="s1"><action><ereg regexp="answer: ([a-z]+)" search_in="msg" assign_to="_,got"/></action></recvCmd>
+<recvCmd src="s1"><action><ereg regexp="answer: ([a-z]+)" search_in="msg" assign_to="_,got"/>
+<log message="[$got]"/></action></recvCmd>
 <sendCmd dest="s2"><![CDATA[
     Call-ID: [call_id]
     From: m
     ask: [$got]
 ]]></sendCmd>
-<recvCmd src="s2"><action><ereg regexp="answer: ([a-z]+)" search_in="msg" assign_to="_,end"/>
-<strcmp assign_to="same" variable="end" value="two"/><log message="[$end] [$same]"/></action></recvCmd>
+<recvCmd src="s2"><action><ereg regexp="answer: ([a-z]+)" search_in="msg" assign_to="_,got"/></action></recvCmd>
 <send><![CDATA[
     OPTIONS sip:[remote_ip] SIP/2.0
     Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -113,7 +113,7 @@ MASTER = """<?xml version="1.0"?><scenario name="master">
     To: <sip:b@[remote_ip]>
     Call-ID: [call_id]
     CSeq: 1 OPTIONS
-    X-Got: [$end]
+    X-Got: [$got]
     Content-Length: 0
 ]]></send>
 <recv response="200"/>
@@ -152,12 +152,20 @@ ANSWERING = """<?xml version="1.0"?><scenario name="answering">
 """
 
 
-@pytest.mark.parametrize("ours", [{"m"}, {"s1"}, {"m", "s1", "s2"}], ids=["master", "slave", "all"])
-def test_a_master_and_two_slaves(tmp_path: Path, loopback: Callable[[], str], ours: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("ours", "slaves"),
+    # Debian's sipp ends with an assertion, now and then, when it has two slaves, or is one of two.
+    [({"m"}, ["s1"]), ({"s1"}, ["s1"]), ({"m", "s1", "s2"}, ["s1", "s2"])],
+    ids=["master", "slave", "all"],
+)
+def test_a_master_and_its_slaves(
+    tmp_path: Path, loopback: Callable[[], str], ours: set[str], slaves: list[str]
+) -> None:
     ip = loopback()
     ports = {name: free_port(ip) for name in ("m", "s1", "s2", "uas", "m-sip", "s1-sip", "s2-sip")}
-    (tmp_path / "twins.cfg").write_text("".join(f"{name};{ip}:{ports[name]}\n" for name in ("m", "s1", "s2")))
-    (tmp_path / "m.xml").write_text(MASTER)
+    (tmp_path / "twins.cfg").write_text("".join(f"{name};{ip}:{ports[name]}\n" for name in ("m", *slaves)))
+    asking_s2 = MASTER[MASTER.index('<sendCmd dest="s2">') : MASTER.index("<send>")]
+    (tmp_path / "m.xml").write_text(MASTER if "s2" in slaves else MASTER.replace(asking_s2, ""))
     (tmp_path / "s1.xml").write_text(SLAVE.replace("NAME", "s1").replace("ANSWER", "word"))
     (tmp_path / "s2.xml").write_text(SLAVE.replace("NAME", "s2").replace("ANSWER", "two"))
     (tmp_path / "uas.xml").write_text(ANSWERING)
@@ -187,20 +195,21 @@ def test_a_master_and_two_slaves(tmp_path: Path, loopback: Callable[[], str], ou
         ]
         answering = stack.enter_context(Program([*uas, "-message_file", "uas.msg"], tmp_path, "uas"))
         answering.wait_listening(ip, ports["uas"])
-        slaves = []
-        for name in ("s1", "s2"):
+        started = []
+        for name in slaves:
             slave = stack.enter_context(Program(argv(name), tmp_path, name))
             wait_until(lambda s=slave, n=name: not s.running or is_listening(ip, ports[n]), 15, slave.describe)
-            slaves.append(slave)
+            started.append(slave)
         master = stack.enter_context(Program(argv("m"), tmp_path, "m"))
         ended = master.wait(40)
-        assert ended.exit_code == 0, ended.explain() + "".join(slave.describe() for slave in slaves)
-        for slave in slaves:
+        assert ended.exit_code == 0, ended.explain() + "".join(slave.describe() for slave in started)
+        for slave in started:
             assert slave.wait(40).exit_code in (0, 97), slave.describe()
         answering.stop()
     text = (tmp_path / "m.msg").read_text()
-    assert text.count("X-Got: two") == 2
-    assert (tmp_path / "s2.msg").read_text().count("X-Asked: word") >= 2
+    assert text.count("X-Got: two" if "s2" in slaves else "X-Got: word") == 2
+    if "s2" in slaves:
+        assert (tmp_path / "s2.msg").read_text().count("X-Asked: word") == 2
 
 
 def test_a_call_that_fails_here_is_given_up_there(tmp_path: Path, loopback: Callable[[], str]) -> None:
