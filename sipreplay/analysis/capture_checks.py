@@ -6,11 +6,14 @@ What cannot be seen is a finding too. Each check is a function from an analysis 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
 
 from sipreplay.analysis.case import Case, places, printable
 from sipreplay.analysis.findings import Finding, Severity
-from sipreplay.analysis.model import Analysis, CapturedMessage, HopDialog
+from sipreplay.analysis.model import Analysis, CapturedMessage
+from sipreplay.analysis.store import COPY, MessageStore
 
 STORM = 10
 """So many equal failures …"""
@@ -18,17 +21,31 @@ STORM_S = 10.0
 """… within this time are a storm."""
 _STORMS = (408, 480, 500, 503, 504)
 MOST_HOPS = 16
+MOST_LOOKED_AT = 200_000
+"""Messages that are made objects of for one check."""
 _SIP_TLS_PORTS = frozenset({5061, 5063, 5081})
 CLOCK_SLACK_S = 0.001
+
+
+def _with(analysis: Analysis, *, statuses: Sequence[int] = (), flag: int = 0) -> tuple[list[CapturedMessage], int]:
+    """The messages of these statuses, or with that flag of the store, and how many; of a store, the first of them only,
+    without an object for the others."""
+    messages = analysis.messages
+    if isinstance(messages, MessageStore):
+        rows = messages.rows
+        wanted = np.isin(rows["status"], statuses) if statuses else (rows["flags"] & flag) != 0
+        indices = np.flatnonzero(wanted)
+        return [messages[index] for index in indices[:MOST_LOOKED_AT].tolist()], len(indices)
+    found = [m for m in messages if (m.message.status in statuses if statuses else m.copy)]
+    return found, len(found)
 
 
 def storms(analysis: Analysis) -> Iterator[Finding]:
     """Many failures of one kind from one host in a short time."""
     failures: dict[tuple[str, int], list[CapturedMessage]] = defaultdict(list)
-    for captured in analysis.messages:
-        status = captured.message.status
-        if status in _STORMS and not (captured.copy or captured.retransmission):
-            failures[captured.source.host, status].append(captured)
+    for captured in _with(analysis, statuses=_STORMS)[0]:
+        if not (captured.copy or captured.retransmission):
+            failures[captured.source.host, captured.message.status].append(captured)
     calls = _calls_by_call_id(analysis)
     for (host, status), found in failures.items():
         worst, at = _busiest(found)
@@ -90,45 +107,52 @@ def unreadable(analysis: Analysis) -> Iterator[Finding]:
 
 def copies(analysis: Analysis) -> Iterator[Finding]:
     """Packets that a mirror port, or a second capture point, shows twice."""
-    found = [m for m in analysis.messages if m.copy]
+    found, count = _with(analysis, flag=COPY)
     if found:
         yield Finding(
             Severity.NOTE,
             "copies",
             "packets were captured more than once",
-            f"{len(found):,} of {len(analysis.messages):,} messages are copies; the first is packet {found[0].packet}",
+            f"{count:,} of {len(analysis.messages):,} messages are copies; the first is packet {found[0].packet}",
             "nothing is counted twice; capture one side of the mirror port to make the file smaller",
             packets=places(*found[:16]),
         )
 
 
-def clocks(analysis: Analysis) -> Iterator[Finding]:
+class Clocks:
     """Answers that were seen before their requests: clocks of capture points disagree."""
-    worst: tuple[float, HopDialog, CapturedMessage, CapturedMessage] | None = None
-    dialogs = []
-    calls = set()
-    for dialog in analysis.dialogs:
-        for transaction in dialog.transactions:
+
+    def __init__(self) -> None:
+        self._worst: tuple[float, CapturedMessage, CapturedMessage] | None = None
+        self._dialogs: dict[int, int] = {}
+        """Dialog to call."""
+
+    def look(self, case: Case) -> None:
+        """Take one dialog into account."""
+        for transaction in case.dialog.transactions:
             answer = transaction.responses[0] if transaction.responses else None
             if answer is None or answer.time >= transaction.request.time - CLOCK_SLACK_S:
                 continue
             early_s = transaction.request.time - answer.time
-            dialogs.append(dialog.id)
-            calls.add(dialog.call)
-            if worst is None or early_s > worst[0]:
-                worst = early_s, dialog, transaction.request, answer
-    if worst is not None:
-        early_s, _, request, answer = worst
+            self._dialogs[case.dialog.id] = case.dialog.call
+            if self._worst is None or early_s > self._worst[0]:
+                self._worst = early_s, transaction.request, answer
+
+    def findings(self) -> Iterator[Finding]:
+        """One for all dialogs, with the worst case."""
+        if self._worst is None:
+            return
+        early_s, request, answer = self._worst
         yield Finding(
             Severity.NOTE,
             "clocks-differ",
             "the clocks of capture points disagree",
             f"packet {answer.packet} answers packet {request.packet}, and was seen {early_s * 1000:.0f} ms before it",
             "delays between these points mean little: set the clocks (NTP), or shift a file with editcap -t",
-            calls=tuple(sorted(calls)),
-            dialogs=tuple(sorted(set(dialogs))),
+            calls=tuple(sorted(set(self._dialogs.values()))),
+            dialogs=tuple(sorted(self._dialogs)),
             packets=places(request, answer),
-            count=len(set(dialogs)),
+            count=len(self._dialogs),
         )
 
 
@@ -229,7 +253,6 @@ CHECKS: tuple[Callable[[Analysis], Iterator[Finding]], ...] = (
     storms,
     unreadable,
     copies,
-    clocks,
     encrypted,
     left_apart,
     many_hops,

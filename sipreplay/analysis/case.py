@@ -17,6 +17,7 @@ from sipreplay.analysis.model import Analysis, CapturedMessage, HopDialog, Trans
 from sipreplay.analysis.offer_answer import OfferAnswer, offer_answer
 from sipreplay.analysis.session_timer import SessionTimer, session_timer
 from sipreplay.analysis.states import initial_transactions
+from sipreplay.analysis.store import MessageStore
 from sipreplay.analysis.transaction_facts import DialogTransactions, transaction_facts
 
 _LONGEST_TEXT = 200
@@ -29,7 +30,9 @@ class View:
     """What times the captures show."""
 
     def __init__(self, analysis: Analysis) -> None:
-        self._times = sorted(m.time for m in analysis.messages)
+        messages = analysis.messages
+        times = messages.rows["time"].tolist() if isinstance(messages, MessageStore) else [m.time for m in messages]
+        self._times: list[float] = sorted(times)
         spans = sorted((s.first, s.last) for s in analysis.streams)
         self._begins = [first for first, _ in spans]
         self._latest = list(accumulate((last for _, last in spans), max))

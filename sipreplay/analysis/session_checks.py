@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from sipreplay.analysis.b2bua import media_addresses
 from sipreplay.analysis.case import Case, printable, scope
 from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import CapturedMessage, Stream
 from sipreplay.analysis.offer_answer import ANSWER, OFFER, Exchanged
-from sipreplay.analysis.sdp_media import sdp_of
 from sipreplay.sip.sdp import MediaDescription
 
 LONG_HOLD_S = 30.0
@@ -246,11 +246,9 @@ def _named_hosts(captured: CapturedMessage) -> dict[str, str]:
     contact = _CONTACT_HOST.search((message.get("contact") or "")[:1000])
     if contact and not message.get_all("record-route"):
         found["Contact"] = contact.group(1).strip("[]")
-    description = sdp_of(captured)
-    if description is not None:
-        hosts = [m.connection.host for m in description.media if m.connection and m.port]
-        if hosts:
-            found["SDP"] = hosts[0]
+    media = media_addresses(captured.data)
+    if media:
+        found["SDP"] = min(media).host
     return found
 
 

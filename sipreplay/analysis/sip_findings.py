@@ -19,6 +19,7 @@ def found(analysis: Analysis) -> Iterator[Finding]:
     for whole in capture_checks.CHECKS:
         yield from whole(analysis)
     view = View(analysis)
+    clocks = capture_checks.Clocks()
     checks = (*signalling_checks.CHECKS, *session_checks.CHECKS)
     all_checks = (*signalling_checks.ODD_CHECKS, *session_checks.ODD_CHECKS, *checks)
     downstream: dict[int, list[HopDialog]] = {}
@@ -37,5 +38,7 @@ def found(analysis: Analysis) -> Iterator[Finding]:
             yield from check(case)
         yield from session_checks.media_timeout(case, streams)
         yield from capture_checks.seen_in_part(case)
+        clocks.look(case)
         for captured in case.dialog.messages:
             captured.message.forget()  # the headers of all messages would take most of the memory
+    yield from clocks.findings()
