@@ -15,6 +15,16 @@ from sipreplay.analysis.store import MessageStore
 from sipreplay.sip.message import Message
 from sipreplay.sip.via import branch_of
 
+_USUAL = re.compile(
+    rb"(?:SIP/2\.0 (\d{3})[^\r\n]*+\r\n|[A-Z]++ [^\r\n ]++ SIP/2\.0\r\n)"
+    rb"Via: SIP/2\.0/[A-Z]++ ([0-9.]++)(?::(\d{1,5}))?+;[^,\r\n]++\r\n"
+    rb"(?:(?![VvCcMm \t])[^\r\n]++\r\n|(?!Contact:|Contact\s)(?:Call-ID|CSeq|Max-Forwards|Content-Length|Content-Type): "
+    rb"[^\r\n]++\r\n)*+"
+    rb"Contact: <sips?:(?:[^@>;,\s:]++@)?+([0-9.]++)(?::(\d{1,5}))?+(?:;[a-z]++=[a-zA-Z0-9]++)*+>\r\n"
+    rb"(?:(?![VvCcMm \t])[^\r\n]++\r\n|(?:Call-ID|CSeq|Max-Forwards|Content-Length|Content-Type): [^\r\n]++\r\n)*+\r\n"
+).match
+"""Code, and host and port of the only Via and of the only Contact, of a message that writes them as nearly all do."""
+
 Question = tuple[str, int]
 """What is asked ("listens" or "below"), and of which message of the group."""
 Answer = tuple[int, ...]
@@ -110,7 +120,13 @@ class Group:
         return known
 
     def _listens(self, captured: CapturedMessage) -> Answer:
-        return tuple(self._number(address) for address in listens(captured))
+        usual = _USUAL(captured.data)
+        if usual is None:
+            return tuple(self._number(address) for address in listens(captured))
+        code, *names = usual.groups()
+        host = captured.source.host.encode()
+        ports = [int(names[n + 1] or 5060) for n in ((2,) if code else (0, 2)) if names[n] == host]
+        return tuple(self._number(Address(captured.source.host, port)) for port in ports)
 
     def _number(self, address: Address) -> int:
         try:

@@ -243,7 +243,8 @@ def _decode_version(
 ) -> None:
     index, at, _, present = headers
     window = np.lib.stride_tricks.sliding_window_view(batch.buffer, WINDOW)[at]
-    ip = window.view(_V4 if version == 4 else _V6)[:, 0]
+    layout = _V4 if version == 4 else _V6
+    ip = window.view(layout)[:, 0]
     protocol = ip["protocol"]
     total = ip["total"].astype(np.int64)
     if version == 4:
@@ -260,7 +261,9 @@ def _decode_version(
     if inside is not None and (tunnel := simple & may_be(protocol, ip["ports"])).any():
         kept = _enter(batch, headers, tunnel, end, version, inside)
         if kept is not None:
-            index, at, end, slow, simple, ip = index[kept], at[kept], end[kept], slow[kept], simple[kept], ip[kept]
+            index, at, end, slow, simple = index[kept], at[kept], end[kept], slow[kept], simple[kept]
+            window = window[kept]
+            ip = window.view(layout)[:, 0]
             protocol = ip["protocol"]
     start = at + header
     room = end - start
@@ -278,7 +281,9 @@ def _decode_version(
         text |= hep
     keep = np.flatnonzero(is_rtp)
     if len(keep):
-        columns = _rtp_columns(batch, pairs, ip[keep], index[keep], start[keep] + 8, length[keep], version)
+        # Rows of bytes are picked ten times as fast as structures.
+        found = window[keep].view(layout)[:, 0]
+        columns = _rtp_columns(batch, pairs, found, index[keep], start[keep] + 8, length[keep], version)
         columns.cut = int(np.count_nonzero(declared[keep] > length[keep]))
         rtp.append(columns)
     rest = np.flatnonzero(udp & ~is_rtp & (length >= _SHORTEST)) if asides is not None else index[:0]

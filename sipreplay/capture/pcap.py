@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sipreplay.capture.batch import MAX_PACKET, Batch, Bytes, words
+from sipreplay.capture.batch import MAX_PACKET, Batch, Bytes, Int, words
 
 HEADER_BYTES = 24
 RECORD_BYTES = 16
@@ -103,6 +103,57 @@ def _in_nanoseconds(data: bytes, position: int, order: str) -> bool:
     return False
 
 
+def _walk(buffer: Bytes, start: int, end: int, record: int, order: str) -> tuple[Int, int]:
+    """Where the records begin, and where the one after the last would; one after the other."""
+    length_at = struct.Struct(order + "I").unpack_from
+    view = buffer.data
+    offsets: list[int] = []
+    append = offsets.append
+    position = start
+    limit = end - record
+    while position <= limit:
+        append(position)
+        position += record + length_at(view, position + 8)[0]
+    return np.array(offsets, np.int64), position
+
+
+def _leap(buffer: Bytes, start: int, end: int, record: int, order: str) -> tuple[Int | None, int]:
+    """The same, all at once: what has the date of the first record where a date would be is a record, if each begins
+    where the one before ends. None where that does not come out."""
+    if end - start < _LEAP_FROM:
+        return None, start
+    at = _dated(buffer, start + (2 if order == "<" else 0), end - record + 3) - (2 if order == "<" else 0)
+    at = at[at <= end - record]
+    fields = words(buffer, at, order, 4)
+    sound = (fields[:, 2] <= fields[:, 3]) & (fields[:, 2] <= MAX_PACKET)
+    at = at[sound]
+    following = at + record + fields[sound, 2]
+    for _ in range(_LEAPS):
+        if len(at) and at[0] == start and bool((following[:-1] == at[1:]).all()):
+            return at, int(following[-1])
+        place = np.minimum(np.searchsorted(following, at), len(following) - 1)
+        follows = (following[place] == at) | (at == start)
+        at, following = at[follows], following[follows]
+    return None, start
+
+
+def _dated(buffer: Bytes, first: int, stop: int) -> Int:
+    """Where the two bytes at `first` stand again, up to `stop`."""
+    date = buffer[first : first + 2].copy().view(np.uint16)[0]
+    found = []
+    for odd in (0, 1):
+        begin = first + odd
+        pairs = buffer[begin : begin + (stop - begin) // 2 * 2].view(np.uint16)
+        found.append(np.flatnonzero(pairs == date) * 2 + begin)
+    both = np.concatenate(found)
+    both.sort(kind="stable")  # two runs: merged in one go
+    return both
+
+
+_LEAP_FROM = 1 << 16
+_LEAPS = 4
+
+
 class PcapRecords:
     """Cuts chunks into batches. `damage` says why reading stopped before the end, if it did."""
 
@@ -124,22 +175,16 @@ class PcapRecords:
     def batch(self, buffer: Bytes, start: int, end: int) -> tuple[list[Batch], int]:
         """The whole records between two offsets, and the offset of the first one that is not whole."""
         order, tick, link, record, _ = self._header
-        length_at = struct.Struct(order + "I").unpack_from
-        view = buffer.data
-        offsets: list[int] = []
-        append = offsets.append
-        position = start
-        limit = end - record
-        while position <= limit:
-            append(position)
-            position += record + length_at(view, position + 8)[0]
-        if position > end and offsets:
-            position = offsets.pop()
-            if length_at(view, position + 8)[0] > MAX_PACKET:
-                self.damage = f"record length of {length_at(view, position + 8)[0]} bytes"
-        if not offsets:
+        at, position = _leap(buffer, start, end, record, order)
+        if at is None:
+            at, position = _walk(buffer, start, end, record, order)
+        if position > end and len(at):
+            at, position = at[:-1], int(at[-1])
+            length = struct.unpack_from(order + "I", buffer.data, position + 8)[0]
+            if length > MAX_PACKET:
+                self.damage = f"record length of {length} bytes"
+        if not len(at):
             return [], position
-        at = np.array(offsets, np.int64)
         fields = words(buffer, at, order, 4).astype(np.int64)
         batch = Batch(
             buffer=buffer,
