@@ -114,12 +114,12 @@ class _Columns:
         self.time: list[float] = rows["time"].tolist()
         self.packet: list[int] = rows["packet"].tolist()
         self.pair: list[int] = rows["pair"].tolist()
-        self.kind: list[int] = kinds.tolist()
+        self.kind: Sequence[int] = kinds.astype(np.uint8).tobytes() if kinds.max() < 256 else tuple(kinds.tolist())
         self.cseq: list[int] = rows["cseq"].tolist()
         self.from_tag: list[int] = rows["from_tag"].tolist()
         self.to_tag: list[int] = rows["to_tag"].tolist()
         self.branch: list[int] = rows["branch"].tolist()
-        self.flags: list[int] = ((rows["flags"] & 7) | ties).tolist()
+        self.flags: bytes = ((rows["flags"] & 7) | ties).tobytes()
         self.odd = bool((ties & _ODD).any())
 
 
@@ -131,6 +131,7 @@ class _Builder:
         self._shapes = shapes
         self._patterns = _Patterns(store)
         self._kinds: list[_Kind] = []
+        self._kind_numbers: dict[int, int] = {}
         self._texts = [store.methods.text(number) for number in range(len(store.methods) + 1)]
         self._sets: dict[frozenset[Address], frozenset[Address]] = {}
         self._grouped = Grouped(store, np.zeros(0, np.uint32))
@@ -158,8 +159,8 @@ class _Builder:
 
     def _some(self, rows: NDArray[Any], starts: list[int]) -> None:
         base = starts[0]
-        triples, kinds = np.unique(_combined(rows), return_inverse=True)
-        self._kinds = [(t >> 40, t >> 16 & 0xFFFFFF, t & 0xFFFF) for t in triples.tolist()]
+        triples, places = np.unique(_combined(rows), return_inverse=True)
+        kinds = np.array([self._kind(triple) for triple in triples.tolist()])[places]
         columns = _Columns(rows, kinds, _ties(rows, np.array(starts[:-1]) - base))
         several = np.maximum.reduceat(rows["capture"], np.array(starts[:-1]) - base) != np.minimum.reduceat(
             rows["capture"], np.array(starts[:-1]) - base
@@ -171,6 +172,14 @@ class _Builder:
                 cuts = _conversations(columns, rows["capture"], self._kinds, begin, end)
             for conversation, (here, there) in enumerate(pairwise(cuts)):
                 self._one(columns, here, there, base, conversation)
+
+    def _kind(self, combined: int) -> int:
+        """The number of a method, CSeq method and status."""
+        number = self._kind_numbers.get(combined)
+        if number is None:
+            number = self._kind_numbers[combined] = len(self._kinds)
+            self._kinds.append((combined >> 40, combined >> 16 & 0xFFFFFF, combined & 0xFFFF))
+        return number
 
     def _one(self, columns: _Columns, begin: int, end: int, base: int, conversation: int) -> None:
         """The dialogs of one use of a Call-ID."""
@@ -193,8 +202,7 @@ class _Builder:
         group = Group(self._store, self._grouped.slice(base + begin, base + end), addresses, branches)
         key = None
         if count <= MAX_REMEMBERED and not (columns.odd and any(flag & _ODD for flag in flags)):
-            meant = tuple(map(self._kinds.__getitem__, kinds))
-            key = pattern, meant, bytes(flags), *(tuple(column) for column in numbers)
+            key = pattern, kinds, flags, *numbers
         shapes = self._shapes.known(key, group) if key is not None else None
         if shapes is None:
             group.begin()
@@ -287,10 +295,11 @@ def _between(times: list[float], begin: int, places: tuple[int, int] | None) -> 
     return max(0.0, (times[begin + places[1]] - times[begin + places[0]]) * 1000)
 
 
-def _numbered(values: Sequence[Any], column: list[Any]) -> list[int]:
+def _numbered(values: Sequence[Any], column: list[Any]) -> Sequence[int]:
     """Each value of a column by its place among `values`."""
     places = {value: place for place, value in enumerate(values)}
-    return list(map(places.__getitem__, column))
+    numbers = map(places.__getitem__, column)
+    return bytes(numbers) if len(values) <= 256 else tuple(numbers)
 
 
 def _by_call(rows: NDArray[Any]) -> NDArray[np.uint32]:

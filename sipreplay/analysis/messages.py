@@ -30,6 +30,7 @@ MAX_REMEMBERED = 16
 _MAX_IN_DATAGRAM = 64
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n")
 _MARK = b"SIP/2.0"
+_EMPTY = b"\r\n\r\n"
 
 Item = tuple[int, int, int, float, int, bytes, int, int, int, int]
 """Capture, place in the order of reading, packet, time, pair of addresses, bytes, IP identification, file and offset of
@@ -143,7 +144,8 @@ class SipCollector:
         transport = self._transport("UDP")
         for capture, order, packet, time, pair, payload, ident, offset in rows:
             file = capture if offset >= 0 else SPOOL
-            if payload.count(_MARK) == 2:  # start line and Via
+            alone = payload.find(_EMPTY) == len(payload) - 4 or payload.count(_MARK) == 2  # start line and Via
+            if alone:
                 yield capture, order, packet, time, pair, payload, ident, file, offset, transport
                 continue
             at = 0
@@ -257,7 +259,8 @@ class SipCollector:
                 branch_hash, cseq, call, of, to, method_at, cseq_at, status = (
                     first[2], first[4], first[6], first[9], first[10], first[11], first[12], first[13],
                 )  # fmt: skip
-            media = self._media if (b"\nm=" in data or b": gzip" in data) and not flags & COPY else None
+            bodied = data.find(_EMPTY) != len(data) - 4
+            media = self._media if bodied and (b"\nm=" in data or b": gzip" in data) and not flags & COPY else None
             if media is not None and media(index, order, calls.texts[call], data):
                 flags |= MEDIA
             if file == SPOOL:

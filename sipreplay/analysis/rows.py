@@ -15,13 +15,21 @@ from sipreplay.analysis.store import MessageStore
 from sipreplay.sip.message import Message
 from sipreplay.sip.via import branch_of
 
+_OTHER_LINES = (
+    rb"(?:(?![VvCcMm \t])[^\r\n]++\r\n"
+    rb"|(?:Call-ID|CSeq|Max-Forwards|Content-Length|Content-Type): [^\r\n]++\r\n)*+"
+)
+_OTHER_LINES = (
+    rb"(?:(?![VvCcMm \t])[^\r\n]++\r\n"
+    rb"|(?:Call-ID|CSeq|Max-Forwards|Content-Length|Content-Type): [^\r\n]++\r\n)*+"
+)
 _USUAL = re.compile(
     rb"(?:SIP/2\.0 (\d{3})[^\r\n]*+\r\n|[A-Z]++ [^\r\n ]++ SIP/2\.0\r\n)"
     rb"Via: SIP/2\.0/[A-Z]++ ([0-9.]++)(?::(\d{1,5}))?+;[^,\r\n]++\r\n"
-    rb"(?:(?![VvCcMm \t])[^\r\n]++\r\n|(?!Contact:|Contact\s)(?:Call-ID|CSeq|Max-Forwards|Content-Length|Content-Type): "
-    rb"[^\r\n]++\r\n)*+"
-    rb"Contact: <sips?:(?:[^@>;,\s:]++@)?+([0-9.]++)(?::(\d{1,5}))?+(?:;[a-z]++=[a-zA-Z0-9]++)*+>\r\n"
-    rb"(?:(?![VvCcMm \t])[^\r\n]++\r\n|(?:Call-ID|CSeq|Max-Forwards|Content-Length|Content-Type): [^\r\n]++\r\n)*+\r\n"
+    + _OTHER_LINES
+    + rb"Contact: <sips?:(?:[^@>;,\s:]++@)?+([0-9.]++)(?::(\d{1,5}))?+(?:;[a-z]++=[a-zA-Z0-9]++)*+>\r\n"
+    + _OTHER_LINES
+    + rb"\r\n"
 ).match
 """Code, and host and port of the only Via and of the only Contact, of a message that writes them as nearly all do."""
 

@@ -16,6 +16,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--call", "calls", type=int, multiple=True, metavar="N", help="Only this call, with its ladder.")
 @click.option("--filter", "expression", default="", metavar="EXPR", help="Only calls for which this holds; see docs.")
 @click.option("--ladders", is_flag=True, help="Show the ladder of every call.")
+@click.option("--streams", "only_streams", is_flag=True, help="Only a table of all RTP streams; the fastest look.")
 @click.option("--all", "everything", is_flag=True, help="Show all rows of every list, however many.")
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="- for stdout"
@@ -42,6 +43,7 @@ def command(
     calls: tuple[int, ...],
     expression: str,
     ladders: bool,
+    only_streams: bool,
     everything: bool,
     json_file: Path | None,
     html_file: Path | None,
@@ -73,9 +75,16 @@ def command(
     check_new("--export", export_file, force)
     if export_file is not None and Path("-") in captures:
         raise UsageError("--export: standard input cannot be read twice; save the capture to a file, and name that")
+    if only_streams and (calls or expression.strip() or ladders or any(outputs.values())):
+        raise UsageError("--streams lists all streams and writes nothing else: leave out the other options")
     with reading("reading") as progress:
         analysis = analyse(list(captures), progress=progress, correlate=correlate, keylog=keylog)
     check_outputs(outputs, [capture.path for capture in analysis.captures])
+    if only_streams:
+        from sipreplay.report.stream_text import write_streams
+
+        write_streams(analysis, sys.stdout)
+        return
     chosen = choose_calls(analysis, calls, expression, findings)
     shown = analysis if chosen is None else Part(analysis, chosen)
     found = findings(shown) if html_file is not None or str(json_file) != "-" else []
