@@ -115,11 +115,17 @@ def _nothing(analysis: Analysis, left_out: Sequence[LeftOut]) -> str:
     if left_out:
         return f"{names}: nothing to learn: " + "; ".join(f"{item.what}: {item.why}" for item in left_out[:3])
     packets = sum(c.packets for c in analysis.captures)
+    locked = sum(not session.decrypted for session in analysis.tls)
     if analysis.messages:
         return f"{names}: {len(analysis.messages)} SIP messages in {packets} packets, but no request to learn from"
     return (
-        f"{names}: no SIP in {packets} packet{'s' * (packets != 1)} (TLS and WebSocket need keys, "
-        "which this version does not take); capture again where SIP is in the clear"
+        f"{names}: no SIP in {packets} packet{'s' * (packets != 1)}"
+        + (
+            f", {locked} TLS connection{'s' * (locked != 1)} without keys; give a key log with --keylog"
+            if locked
+            else ""
+        )
+        + ("" if locked else "; capture where SIP passes")
     )
 
 
@@ -214,7 +220,7 @@ def _scenario(written: _Written, role: str, actors: Actors) -> BundleScenario:
         role=role,
         pair=f"{name}-{other}",
         injection=f"{name}.csv" if shape.columns and uses else "",
-        transport=shape.unit.transport,
+        transport=shape.unit.replayed_over,
         media=written.media[role].files,
         emulates=sorted(emulates),
         calls=len(shape.members),
@@ -267,6 +273,9 @@ def _report(work: _Work, output: Path, bundle: Bundle, streams: StreamTable) -> 
                 duration_ms=written.duration_ms,
             )
         )
+        unit = shape.unit
+        if unit.transport not in ("UDP", "TCP"):
+            report.generalised.append(f"{written.name}: captured over {unit.transport}, replayed over TCP")
         for role, draft in shape.drafts.items():
             side = "calling" if role == UAC else "answering"
             report.generalised += [f"{written.name}, {side} side: {note}" for note in draft.notes]

@@ -84,8 +84,13 @@ class Unit:
 
     @property
     def transport(self) -> str:
-        """UDP or TCP, of the first message."""
+        """Of the first message: UDP, TCP, TLS, WS or WSS."""
         return self.events[0].captured.transport
+
+    @property
+    def replayed_over(self) -> str:
+        """UDP or TCP: what was captured over TLS or WebSocket is replayed over TCP."""
+        return "UDP" if self.transport == "UDP" else "TCP"
 
     @property
     def kind(self) -> str:

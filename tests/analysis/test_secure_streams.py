@@ -9,6 +9,7 @@ import pytest
 
 from sipreplay.analysis.json import inspect_json
 from sipreplay.analysis.reading import analyse
+from sipreplay.bundle.folder import read_bundle
 from sipreplay.cli import run_command
 from sipreplay.errors import CaptureError
 from tests.capture.frames import block, enhanced, ethernet, interface, pcap, section
@@ -182,4 +183,7 @@ def test_inspect_and_learn_take_a_key_log(folder, write, tmp_path, capsys):
     assert run_command(["inspect", str(path), "--keylog", str(keys), "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["sip"]["requests"] == {"ACK": 1, "BYE": 1, "INVITE": 1}
     assert run_command(["learn", str(path), "--keylog", str(keys), "-o", str(tmp_path / "bundle")]) == 0
-    assert (tmp_path / "bundle" / "bundle.toml").exists()
+    assert "captured over TLS, replayed over TCP" in " ".join(capsys.readouterr().out.split())
+    assert [scenario.transport for scenario in read_bundle(tmp_path / "bundle").scenarios] == ["TCP", "TCP"]
+    assert run_command(["learn", str(path), "-o", str(tmp_path / "none")]) == 3
+    assert "1 TLS connection without keys; give a key log with --keylog" in capsys.readouterr().err
