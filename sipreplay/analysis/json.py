@@ -16,6 +16,8 @@ from sipreplay.analysis.model import Analysis, Call, CapturedMessage, CaptureFil
 from sipreplay.analysis.peers import peers
 from sipreplay.analysis.roles import describe_actors
 from sipreplay.analysis.stream_json import stream_json
+from sipreplay.capture.layers import TlsSession
+from sipreplay.sip.uri import join_host_port
 
 SCHEMA = "sipreplay/inspect/1"
 
@@ -110,6 +112,23 @@ def _evidence(item: Evidence) -> dict[str, Any]:
     }
 
 
+def _tls(session: TlsSession) -> dict[str, Any]:
+    return {
+        "capture": session.capture,
+        "packet": session.packet,
+        "client": join_host_port(session.client, session.client_port),
+        "server": join_host_port(session.server, session.server_port),
+        "time": session.time,
+        "version": session.version,
+        "server_name": session.server_name,
+        "protocols": list(session.protocols),
+        "decrypted": session.decrypted,
+        "records": session.records,
+        "failed": session.failed,
+        "why": session.why,
+    }
+
+
 def inspect_json(analysis: Analysis) -> dict[str, Any]:
     """The whole document, of values that `json.dumps` takes."""
     actors = Actors(analysis.dialogs)
@@ -120,6 +139,7 @@ def inspect_json(analysis: Analysis) -> dict[str, Any]:
         "dialogs": [_dialog(dialog) for dialog in analysis.dialogs],
         "calls": [_call(call) for call in analysis.calls],
         "streams": [stream_json(stream) for stream in analysis.streams],
+        "tls": [_tls(session) for session in analysis.tls],
         "findings": [finding_json(finding) for finding in findings(analysis)],
         "actors": [actor_json(actor) for actor in describe_actors(analysis, actors)],
         "peers": peers_json(peers(analysis, actors)),

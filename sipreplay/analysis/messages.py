@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from sipreplay.analysis.model import Address
 from sipreplay.analysis.places import SPOOL
 from sipreplay.analysis.store import COPY, MEDIA, PACKED, RETRANSMISSION, MessageStore
+from sipreplay.sip.framing import salvaged
 from sipreplay.sip.message import SipSyntaxError, parse_message
 from sipreplay.sip.scan import scan, with_tags
 
@@ -115,7 +116,10 @@ class SipCollector:
         if not payload or payload[0] not in _LETTERS:
             return False
         if with_tags(payload) is None and scan(payload) is None and not looks_like_sip(payload):
-            return False
+            sound = salvaged(payload)
+            if sound is None:
+                return False
+            payload = sound
         known = len(self.messages)
         for data in _messages_in(payload):
             self._keep(capture, packet, time, source, destination, transport, data, ip_id, order)
@@ -213,7 +217,12 @@ class SipCollector:
                 else:
                     fields = _slowly(data)
                     if fields is None:
-                        self.malformed += looks_like_sip(data)
+                        sound = salvaged(data)
+                        if sound is None or sound == data:
+                            self.malformed += looks_like_sip(data)
+                        else:
+                            self.take(((capture, order, packet, time, pair, sound, ident, SPOOL, -1, transport),))
+                            index = len(store)
                         continue
                     status, method, branch, from_tag, to_tag, call_id, cseq, cseq_method, routed = fields
                 call = call_number(call_id)

@@ -14,6 +14,10 @@ MAX_STREAM_HEAD = 65536
 MAX_STREAM_BODY = 4 << 20
 """A Content-Length that says more than this is taken for none."""
 
+MAX_JUNK = 64
+"""Bytes before a start line in a datagram. With more it is rather something that quotes SIP, such as a log."""
+
+_MARK = b"SIP/2.0"
 _LINE_ENDS = re.compile(rb"[\r\n]*")
 _HEAD_END = re.compile(rb"\r\n\r\n|\n\r?\n|\r\n\n")
 _LENGTH = re.compile(rb"\n(?:content-length|l)[ \t]*:\s*(\d{1,9})\s*(?:\r?\n|\Z)", re.IGNORECASE)
@@ -147,6 +151,20 @@ class StreamFramer:
         """Forget everything; from `garbage` on it was no message."""
         self.dropped += size - garbage
         self.clear()
+
+
+def salvaged(datagram: bytes) -> bytes | None:
+    """The message in a datagram that does not begin with a start line, or whose lines end in bare CR (made CR LF); None
+    when there is none.
+    """
+    if _MARK not in datagram:
+        return None
+    if b"\n" not in datagram:
+        datagram = datagram.replace(b"\r", b"\r\n")
+        if _START.match(datagram):
+            return datagram
+    found = _RESYNC.search(datagram)
+    return datagram[found.start() :] if found and found.start() <= MAX_JUNK else None
 
 
 def split_stream(buffer: bytes) -> tuple[list[bytes], bytes]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sipreplay.analysis.json import inspect_json
 from sipreplay.analysis.model import Address, CaptureFile, Problem, Stream
+from sipreplay.capture.layers import TlsSession
 from tests.analysis.flow import A, B, Flow, call
 
 CAPTURE = "path format link_types packets first last problems"
@@ -24,6 +25,7 @@ FIELDS = {
     "dialogs": DIALOG,
     "calls": "id dialogs evidence left_apart",
     "streams": STREAM,
+    "tls": "capture packet client server time version server_name protocols decrypted records failed why",
     "findings": "severity rule title why remedy calls dialogs streams packets count",
     "actors": "id addresses roles agent sut_likely why",
     "peers": "actor label direction attempts answered unfinished asr ner acd_s pdd_median_ms pdd_p95_ms failures"
@@ -39,6 +41,8 @@ def document(flow: Flow) -> dict[str, Any]:
             Address("2001:db8::1", 4000), B, 9, [0, 101], "PCMU", 50, 1, 2, 3, 20.0004, 21, 0.5, 1, 4.456, "12", 1, 2, 1
         )
     )
+    locked = TlsSession("192.0.2.1", 9, "192.0.2.2", 5061, 0, 4, 1.0, "TLS 1.3", "x", ("sip",), False, 0, 0, "no keys")
+    analysis.tls.append(locked)
     analysis.malformed = 2
     return json.loads(json.dumps(inspect_json(analysis), allow_nan=False))  # type: ignore[no-any-return]
 

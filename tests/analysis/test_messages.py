@@ -127,3 +127,24 @@ def test_a_second_file_that_saw_the_same_packets_holds_copies() -> None:
             collector.datagram(capture, packet, time + shift, A, B, "UDP", OPTIONS)
     assert [m.copy for m in collector.messages] == [False] * 3 + [True] * 3
     assert [m.retransmission for m in collector.messages] == [False, True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [
+        (OPTIONS.replace(b"\r\n", b"\n"), 1),
+        (OPTIONS.replace(b"\r\n", b"\r"), 1),
+        (b"\r\n\r\n" + OPTIONS, 1),
+        (b"ping\r\n" + OPTIONS, 1),
+        (b"x" * 60 + b"\n" + OPTIONS, 1),
+        (b"a log of what was received, from somewhere, at some time, quoted:\r\n" + OPTIONS, 0),
+        (OPTIONS + OPTIONS.replace(b"Call-ID: ", b"Call-ID: 2"), 2),
+        (OPTIONS + bytes(4), 1),
+    ],
+)
+def test_spellings_of_a_datagram(payload: bytes, found: int) -> None:
+    collector = SipCollector()
+    assert collector.datagram(0, 1, 1.0, A, B, "UDP", payload) == bool(found)
+    assert [m.message.method for m in collector.messages] == ["OPTIONS"] * found
+    assert all(m.message.cseq_method == "OPTIONS" for m in collector.messages)
+    assert collector.finish()[1] == 0

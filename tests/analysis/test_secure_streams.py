@@ -85,7 +85,10 @@ def check(analysis, transport):
     assert all(m.data == text for m, (_, text) in zip(analysis.messages, conversation("WSS"), strict=True)) or (
         transport == "TLS"
     )
-    json.dumps(inspect_json(analysis))
+    document = json.loads(json.dumps(inspect_json(analysis)))
+    assert [(each["server"], each["decrypted"]) for each in document["tls"]] == [("192.0.2.2:5061", True)] * len(
+        analysis.tls
+    )
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
