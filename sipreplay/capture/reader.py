@@ -48,6 +48,9 @@ class CaptureReader:
         """Earliest packet time."""
         self.last_ns: int | None = None
         self.notes: list[Note] = []
+        self._cut = 0
+        """Packets that the capture does not hold whole."""
+        self._first_cut = 0
         self.ended = False
         """Whether all packets but those handed out last have been handed out."""
         self.bytes_read = 0
@@ -246,6 +249,10 @@ class CaptureReader:
         batch.base = self.bytes_read - end if plain else NOWHERE
         batch.first = self.packets + 1
         self.packets += len(batch)
+        short = np.flatnonzero(batch.captured < batch.original)
+        if len(short):
+            self._first_cut = self._first_cut or int(batch.numbers(short[:1])[0])
+            self._cut += len(short)
         first, last = int(batch.time_ns[0]), int(batch.time_ns[-1])
         self.first_ns = first if self.first_ns is None else min(self.first_ns, first)
         self.last_ns = last if self.last_ns is None else max(self.last_ns, last)
@@ -259,5 +266,8 @@ class CaptureReader:
             raise CaptureError(self._unknown_link(found))
         for packet, what in records.problems():
             self.note(packet, what)
+        if self._cut:
+            text = f"{self._cut} of {self.packets} packets were cut when they were captured, this one first"
+            self.note(self._first_cut, f"{text}; they are used as far as they go (tcpdump -s 0 cuts none)")
         if self.packets == 0:
             self.note(0, "the capture holds no packets")
