@@ -46,7 +46,7 @@ def statistics_screen(view: View, statistics: CallStatistics, wall: float, last_
     counters = scenario_counters(view.scenario)
     for name in counters:
         values = statistics.generic_counters.get(name, 0), before.generic_counters.get(name, 0)
-        out.append(_both(f"Counter {name}" if name.isdigit() else name[:22], *values))
+        out.append(_both(f"Counter {name}"[:22], *values))
     if counters:
         out.append(_RULE)
     out.append(_both("Successful call", statistics.successful, before.successful))

@@ -36,7 +36,7 @@ def play(
 def messages(log: Path) -> list[str]:
     """The messages of a log in order, with what differs from run to run replaced."""
     text = log.read_bytes().decode("latin-1")
-    text = re.sub(r"(?ms)^-{47}\nUnexpected .*?(?=^-{47} |\Z)", "", text)
+    text = re.sub(r"(?ms)^-{47}\n(?:Unexpected|Dead call) .*?(?=^-{47} |\Z)", "", text)
     parts = re.split(r"(?m)^-{47} .*\n\w+ message (sent|received) [^\n]*:\n\n", text)
     out = []
     for way, message in zip(parts[1::2], parts[2::2], strict=True):
