@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from sipreplay.capture.batch import Batch, Int
 from sipreplay.capture.columns import TCP, UDP, Pairs, RtpColumns
-from sipreplay.capture.link import ip_headers
+from sipreplay.capture.link import checked, ip_headers
 from sipreplay.capture.reader import CaptureReader
 from sipreplay.capture.sieve import Sieve
+from sipreplay.capture.tunnel import MAX_DEPTH, enter, may_be
 
 U64 = NDArray[np.uint64]
 Endpoint = tuple[str, int]
@@ -211,10 +212,17 @@ class _Search:
             self._found.append(columns.packet[self._streams.hit(keys, columns.time_ns)])
             foreign |= np.isin(self._number, columns.packet[self._others.hit(keys, columns.time_ns)])
         at, version = ip_headers(batch)
-        for number in (4, 6):
-            some = np.flatnonzero(version == number)
-            if len(some):
-                self._of_version(batch, some, at[some], number, foreign)
+        index = np.arange(len(batch))
+        for _ in range(MAX_DEPTH + 1):
+            inside = []
+            for number in (4, 6):
+                some = np.flatnonzero(version == number)
+                if len(some):
+                    self._of_version(batch, index[some], at[some], number, foreign)
+                    inside.append(_inside(batch, index[some], at[some], number))
+            if not any(len(found) for found, _, _ in inside):
+                break
+            index, at, version = (np.concatenate(column) for column in zip(*inside, strict=True))
 
     def _of_version(self, batch: Batch, some: Int, at: Int, version: int, foreign: NDArray[np.bool_]) -> None:
         buffer = batch.buffer
@@ -295,6 +303,21 @@ class _Search:
         if parts.wanted:
             self._found.append(np.array(parts.numbers, np.int64))
             parts.numbers.clear()
+
+
+def _inside(batch: Batch, index: Int, at: Int, version: int) -> tuple[Int, Int, Int]:
+    """The packets with a tunnel in them, where the IP header inside begins, and its version."""
+    buffer = batch.buffer
+    protocol = buffer[at + (9 if version == 4 else 6)]
+    ports = _number(buffer, at + (20 if version == 4 else 40), 4).astype(np.uint32)
+    some = np.flatnonzero(may_be(protocol, ports))
+    if version == 4:  # options and fragments are the slow path's
+        some = some[(buffer[at[some]] == 0x45) & ((_number(buffer, at[some] + 6, 2) & np.uint64(0x3FFF)) == 0)]
+    end = (batch.offset + batch.captured)[index[some]]
+    place, inner = enter(buffer, at[some], version, end)
+    inner = checked(buffer, place, inner, end)
+    found = inner > 0
+    return index[some][found], place[found], inner[found]
 
 
 @dataclass(slots=True)

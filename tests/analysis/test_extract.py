@@ -166,3 +166,30 @@ def test_packets_of_a_later_capture_have_the_numbers_of_their_own_file(tmp_path:
     analysis = analyse([tmp_path])
     assert [(m.capture, m.packet) for d in analysis.dialogs for m in d.messages] == [(0, 2), (1, 2)]
     assert len(export(analysis, tmp_path / "out.pcap", 2)) == 1
+
+
+def test_what_is_in_a_tunnel_is_found_there(tmp_path: Path) -> None:
+    from scapy.layers.inet import IP, TCP, UDP
+    from scapy.layers.l2 import Ether
+    from scapy.layers.vxlan import VXLAN
+    from scapy.utils import wrpcap
+
+    outer = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src="198.51.100.1", dst="198.51.100.2")
+    ether = Ether(src="02:00:00:00:00:03", dst="02:00:00:00:00:04")
+    ip, back = IP(src=A[0], dst=B[0]), IP(src=B[0], dst=A[0])
+    text = invite("one", 4000)
+    inner = [
+        ip / TCP(sport=5061, dport=5060, flags="S", seq=100),
+        ip / TCP(sport=5061, dport=5060, flags="PA", seq=101) / text[:200],
+        ip / TCP(sport=5061, dport=5060, flags="PA", seq=301) / text[200:],
+        back / UDP(sport=4001, dport=4001) / (b"\x80\xc8\x00\x06" + bytes(24)),
+        *(back / UDP(sport=7000, dport=4000) / rtp(n, 9) for n in range(10)),
+        back / UDP(sport=53, dport=5353) / b"something else",
+    ]
+    frames = [outer / UDP(sport=40000, dport=4789) / VXLAN(vni=7) / ether / packet for packet in inner]
+    for number, frame in enumerate(frames):
+        frame.time = 1000 + number / 50
+    source = tmp_path / "in.pcap"
+    wrpcap(str(source), frames)
+    written = export(analyse([source]), tmp_path / "out.pcap", 1)
+    assert [data for _, data in written] == [bytes(frame) for frame in frames[:-1]]
