@@ -17,6 +17,7 @@ from sipreplay.report.call_list import MAX_CALLS, MAX_STREAMS, call_lines, strea
 from sipreplay.report.ladder import call_ladder
 from sipreplay.report.ladder_text import ladder_lines, to_ascii
 from sipreplay.report.lines import Line
+from sipreplay.report.nothing_text import nothing_lines
 from sipreplay.report.peer_tables import MAX_ACTORS, MAX_PEERS, actor_lines, peer_lines
 from sipreplay.report.words import clip, count, duration_s, plural, printable, utc
 
@@ -45,6 +46,9 @@ def _lists(analysis: Analysis, found: Sequence[Finding], width: int, everything:
     yield []
     if isinstance(analysis, Part) and not analysis.calls:
         yield [(f"  none of {plural(len(analysis.whole.calls), 'call')} is chosen by --filter", "warn")]
+        return
+    if not (analysis.calls or analysis.streams):
+        yield from nothing_lines(analysis)
         return
     yield from call_lines(analysis, width, None if everything else MAX_CALLS, found)
     if found:

@@ -55,7 +55,7 @@ def test_what_could_not_be_read_is_told(analysis: Analysis) -> None:
 def test_nothing_found_is_said(analysis: Analysis) -> None:
     analysis.calls.clear()
     analysis.streams.clear()
-    assert "no SIP call or transaction found" in plain_text(list_lines(analysis, (), 100))
+    assert "no SIP message and no RTP stream found" in plain_text(list_lines(analysis, (), 100))
 
 
 @pytest.mark.parametrize(
