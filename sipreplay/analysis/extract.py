@@ -41,10 +41,14 @@ def export_calls(analysis: Analysis, calls: Sequence[Call], output: Path) -> Cop
         raise UsageError("--export: no call is chosen; see --call and --filter")
     slicer = Slicer(wanted_of(analysis, calls))
     paths = {index: capture.path for index, capture in captures.items()}
-    chosen = {index: slicer.packets(index, CaptureReader(path)) for index, path in paths.items()}
+    readers = {index: CaptureReader(path) for index, path in paths.items()}
+    chosen = {index: slicer.packets(index, reader) for index, reader in readers.items()}
     if not any(len(numbers) for numbers in chosen.values()):
         raise CaptureError("--export: no packet of these calls was found again; were the captures changed meanwhile?")
-    return copy_packets(paths, chosen, output)
+    # What decrypts them goes along where the captures held it, but not with calls that need none.
+    encrypted = any(analysis.dialog(ident).transport in ("TLS", "WSS") for call in calls for ident in call.dialogs)
+    secrets = [secret for reader in readers.values() for secret in reader.secrets] if encrypted else []
+    return copy_packets(paths, chosen, output, secrets)
 
 
 def wanted_of(analysis: Analysis, calls: Sequence[Call]) -> Wanted:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
@@ -38,9 +38,17 @@ class Record(NamedTuple):
 
 
 class RecordFile:
-    """A file being written: pcap where `link` is given, else pcapng. Use as a context manager."""
+    """A file being written: pcap where `link` is given, else pcapng, which also takes decryption secrets (kind, data).
+    Use as a context manager."""
 
-    def __init__(self, path: Path, link: int | None, *, nanoseconds: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        link: int | None,
+        *,
+        nanoseconds: bool = True,
+        secrets: Sequence[tuple[int, bytes]] = (),
+    ) -> None:
         self._link = link
         self._tick = 1 if nanoseconds else 1000
         self._interfaces: dict[int, int] = {}
@@ -50,6 +58,8 @@ class RecordFile:
             raise CaptureError(f"{path}: cannot be written: {error.strerror}") from error
         if link is None:
             self._block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+            for kind, data in secrets:
+                self._block(0x0A, struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 4))
         else:
             magic = 0xA1B23C4D if nanoseconds else 0xA1B2C3D4
             self._file.write(struct.pack("<IHHiIII", magic, 2, 4, 0, 0, _SNAP_LENGTH, link))
@@ -101,18 +111,21 @@ class Copied(NamedTuple):
     """ "pcap" or "pcapng"."""
 
 
-def copy_packets(paths: Mapping[int, str], chosen: Mapping[int, Int], output: Path) -> Copied:
+def copy_packets(
+    paths: Mapping[int, str], chosen: Mapping[int, Int], output: Path, secrets: Sequence[tuple[int, bytes]] = ()
+) -> Copied:
     """Write the chosen packets (numbers in ascending order, by capture) of the captures at `paths`.
 
     The file is pcapng if its name ends so or if the packets have several link types, else pcap; times of whole
-    microseconds stay such. Raises CaptureError if the output cannot be written or a capture not be read again.
+    microseconds stay such. `secrets` are what decrypts them; only pcapng can hold those.
+    Raises CaptureError if the output cannot be written or a capture not be read again.
     """
     used = {index: numbers for index, numbers in chosen.items() if len(numbers)}
     links, fine, spans = _survey(paths, used)
     single = next(iter(links)) if len(links) == 1 else None
     link = None if output.suffix.lower() == ".pcapng" else single
     packets = 0
-    with RecordFile(output, link, nanoseconds=fine) as file:
+    with RecordFile(output, link, nanoseconds=fine, secrets=secrets) as file:
         for group in _together(spans):
             for record in heapq.merge(*(records(paths[index], index, used[index]) for index in group)):
                 file.write(record)

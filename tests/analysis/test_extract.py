@@ -193,3 +193,39 @@ def test_what_is_in_a_tunnel_is_found_there(tmp_path: Path) -> None:
     wrpcap(str(source), frames)
     written = export(analyse([source]), tmp_path / "out.pcap", 1)
     assert [data for _, data in written] == [bytes(frame) for frame in frames[:-1]]
+
+
+def test_a_call_over_tls_keeps_its_handshake_and_the_secrets_that_came_with_the_capture(tmp_path: Path) -> None:
+
+    from scapy.layers.inet import IP, TCP
+    from scapy.layers.l2 import Ether
+
+    from sipreplay.capture.records import Record, RecordFile
+    from tests.capture.tls_talk import contexts, talk
+
+    text = invite("one", 4000).replace(b"SIP/2.0/UDP", b"SIP/2.0/TLS")
+    held, _ = talk(contexts(tmp_path, "1.3"), [(0, text)])
+    ends = [(A[0], 5061), (B[0], 5061)]
+    numbers = [1000, 5000]
+    records = []
+    for who, data in held.flights:
+        for begin in range(0, len(data), 1400):
+            (source, sport), (destination, dport) = ends[who], ends[1 - who]
+            segment = (
+                TCP(sport=sport, dport=dport, seq=numbers[who], ack=numbers[1 - who], flags="PA")
+                / data[begin : begin + 1400]
+            )
+            frame = bytes(
+                Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src=source, dst=destination) / segment
+            )
+            numbers[who] += len(data[begin : begin + 1400])
+            records.append(Record(10**12 + len(records) * 10**6, 0, len(records) + 1, 1, len(frame), frame))
+    source = tmp_path / "in.pcapng"
+    with RecordFile(source, None, secrets=[(0x544C534B, held.keylog)]) as file:
+        for record in records:
+            file.write(record)
+    analysis = analyse([source])
+    assert [dialog.transport for dialog in analysis.dialogs] == ["TLS"]
+    output = tmp_path / "out.pcapng"
+    assert export_calls(analysis, analysis.calls, output).packets == len(records)
+    assert [m.data for d in analyse([output]).dialogs for m in d.messages] == [text]
