@@ -133,6 +133,7 @@ def _stream(found: FoundStream, media: MediaMap) -> Stream:
         silence=facts.silence,
         max_skew_ms=quality.max_skew_ms,
         drift_ppm=facts.drift_ppm if found.last - found.first >= DRIFT_FROM_S else None,
+        missing=quality.missing,
         burst=quality.burst,
         discarded=found.discarded if speech else 0,
         windows=found.windows,

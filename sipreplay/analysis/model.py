@@ -369,6 +369,9 @@ class Stream:
     """Media time less arrival, where farthest from 0."""
     drift_ppm: float | None = None
     """By how much the sender's clock is faster than the capturing host's, in millionths."""
+    missing: int | None = None
+    """Sequence numbers that never came. `lost`, which is Wireshark's, also counts a turn of the numbers, or a duplicate
+    as a packet that was not lost. None for fax."""
     burst: float = 1.0
     """BurstR of G.107: how much more losses come in runs than by chance."""
     discarded: int = 0
@@ -387,6 +390,12 @@ class Stream:
     rtcp: StreamRtcp | None = None
     round_trip_ms: float | None = None
     """Mean, from end to end and back, as far as both directions' RTCP show it."""
+
+    @property
+    def gone(self) -> int:
+        """Packets that were lost, as MOS and findings count them: what both counts agree on."""
+        lost = max(self.lost, 0)
+        return lost if self.missing is None else min(lost, self.missing)
 
 
 class Evidence(NamedTuple):

@@ -34,8 +34,8 @@ def score(stream: Stream, worst: Any) -> None:
     if stream.media not in ("", "audio"):
         return
     delay_ms = delay_of(stream)
-    expected = stream.packets + max(stream.lost, 0)
-    gone = min(max(stream.lost, 0) + stream.discarded, expected)
+    expected = stream.packets + stream.gone
+    gone = min(stream.gone + stream.discarded, expected)
     stream.mos = mos(stream.codec, gone / expected if expected else 0.0, stream.burst, delay_ms)
     if worst is not None and worst["packets"]:
         stream.mos_worst = _of_record(stream.codec, worst, delay_ms)

@@ -55,10 +55,10 @@ def _percent(part: float) -> str:
 
 def _loss(place: int, stream: Stream, call: int) -> Iterator[Finding]:
     """Packets that never came, by sequence numbers."""
-    expected = stream.packets + stream.lost
-    if not stream.codec or expected < FEWEST_PACKETS or stream.lost <= 0:
+    expected = stream.packets + stream.gone
+    if not stream.codec or expected < FEWEST_PACKETS:
         return
-    lost = stream.lost - stream.recovered if stream.kind == "t38" else stream.lost
+    lost = max(stream.gone - stream.recovered, 0)
     loss = lost / expected
     if loss < LOSS_WARNING:
         return
@@ -117,8 +117,8 @@ def _score(place: int, stream: Stream, call: int) -> Iterator[Finding]:
             Severity.ERROR if stream.mos < MOS_ERROR else Severity.WARNING,
             "low-mos",
             f"MOS {stream.mos:.1f}{sent_by(stream)}, {way(stream)}",
-            f"{stream.codec} with {max(stream.lost, 0)} packets lost and {stream.discarded} too late of"
-            f" {stream.packets + max(stream.lost, 0)}: MOS {stream.mos:.2f} (limit: {MOS_WARNING})",
+            f"{stream.codec} with {stream.gone} packets lost and {stream.discarded} too late of"
+            f" {stream.packets + stream.gone}: MOS {stream.mos:.2f} (limit: {MOS_WARNING})",
             "see loss and jitter of the stream; a codec that bears loss better (G.711 with concealment, opus) helps",
             place,
             stream,
@@ -249,17 +249,17 @@ def _silence(place: int, stream: Stream, call: int) -> Iterator[Finding]:
 
 def _reported(place: int, stream: Stream, call: int) -> Iterator[Finding]:
     """Loss that only the receiver saw."""
-    rtcp, expected = stream.rtcp, stream.packets + max(stream.lost, 0)
+    rtcp, expected = stream.rtcp, stream.packets + stream.gone
     if rtcp is None or rtcp.reported_lost is None or expected < FEWEST_PACKETS:
         return
-    behind = rtcp.reported_lost - max(stream.lost, 0)
+    behind = rtcp.reported_lost - stream.gone
     if behind / expected >= LOSS_WARNING:
         yield about(
             Severity.WARNING,
             "loss-behind-capture",
             f"the receiver misses {behind} packets more than were lost up to here, {way(stream)}",
             f"RTCP reports {rtcp.reported_lost} packets lost in all, {_percent(rtcp.reported_loss_max or 0)} at worst;"
-            f" {max(stream.lost, 0)} were missing at the capture point",
+            f" {stream.gone} were missing at the capture point",
             "look at the links between the capture point and the receiver",
             place,
             stream,

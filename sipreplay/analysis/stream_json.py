@@ -61,6 +61,7 @@ def stream_json(stream: Stream) -> dict[str, Any]:
         "max_skew_ms": _milliseconds(stream.max_skew_ms),
         "drift_ppm": None if stream.drift_ppm is None else round(stream.drift_ppm, 1),
         "drift_hz": None if stream.drift_ppm is None else round(stream.drift_ppm * stream.clock_rate / 1e6, 3),
+        "missing": stream.missing,
         "burst_ratio": _milliseconds(stream.burst),
         "discarded": stream.discarded,
         "mos_worst": None if stream.mos_worst is None else round(stream.mos_worst, 2),

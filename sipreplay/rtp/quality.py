@@ -42,6 +42,8 @@ class StreamQuality:
     max_jitter_ms: float
     max_skew_ms: float
     """Media clock less arrival, at its largest distance from 0. Positive: the sender's clock is fast."""
+    missing: int
+    """Sequence numbers in gaps that no late packet filled. Unlike `lost` it knows a stray packet from a wrap."""
     burst: float
     """Mean length of loss runs over that of random loss, at least 1 (G.107's BurstR)."""
 
@@ -104,6 +106,7 @@ class QualityState(Rows):
             mean_jitter_ms=float(column.mean_jitter_ms[row]),
             max_jitter_ms=float(column.max_jitter_ms[row]),
             max_skew_ms=float(column.max_skew_ms[row]),
+            missing=max(int(column.gap_packets[row]) - int(column.reordered[row]), 0),
             burst=burst_ratio(packets, int(column.gaps[row]), int(column.gap_packets[row])),
         )
 

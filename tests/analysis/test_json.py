@@ -16,7 +16,7 @@ STREAM = (
     "source destination ssrc payload_types codec packets lost duplicates reordered mean_delta_ms max_delta_ms"
     " mean_jitter_ms max_jitter_ms mos dtmf first last dialog kind media from_caller tied_by offered nat symmetric"
     " security decrypted unannounced_types clock_rate ptime_ms sdp_ptime_ms bandwidth_kbps talkspurts"
-    " comfort_noise silence max_skew_ms drift_ppm drift_hz burst_ratio discarded mos_worst mos_worst_at windows"
+    " comfort_noise silence max_skew_ms drift_ppm drift_hz missing burst_ratio discarded mos_worst mos_worst_at windows"
     " previous_ssrc segments digits"
     " round_trip_ms rtcp t38"
 )
