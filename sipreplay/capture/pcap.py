@@ -130,7 +130,8 @@ def _leap(buffer: Bytes, start: int, end: int, record: int, order: str) -> tuple
     following = at + record + fields[sound, 2]
     for _ in range(_LEAPS):
         if len(at) and at[0] == start and bool((following[:-1] == at[1:]).all()):
-            return at, int(following[-1])
+            # Where one more record would fit after the last, there are records of another date.
+            return (at, int(following[-1])) if following[-1] > end - record else (None, start)
         place = np.minimum(np.searchsorted(following, at), len(following) - 1)
         follows = (following[place] == at) | (at == start)
         at, following = at[follows], following[follows]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sipreplay.capture.batch import CHUNK
 from sipreplay.capture.merge import open_captures
 from sipreplay.capture.reader import CaptureReader
+from sipreplay.capture.write import PcapWriter
 from sipreplay.errors import CaptureError, ExitCode
 from tests.capture.frames import BEGAN, block, enhanced, ethernet, interface, odd_pcap, option, pcap, section, udp
 
@@ -308,3 +309,16 @@ def test_several_files_and_progress(file):
     total = sum(path.stat().st_size for path in paths)
     assert told[-1] == (total, total)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+@pytest.mark.parametrize(("began", "step"), [(1000, 0.02), (1_699_999_999, 60.0)])
+def test_all_records_are_found_whatever_their_dates_look_like(tmp_path, began, step):
+    """The upper half of the date is 0 as in much of the payload; or it changes on the way."""
+    path = tmp_path / "c.pcap"
+    with PcapWriter(path, nanoseconds=True) as writer:
+        for number in range(2000):
+            payload = bytes((number * 7 + 3 * at) % 40 for at in range(200))
+            writer.udp(began + step * number, ("192.0.2.1", 4000), ("192.0.2.2", 4002), payload)
+    reader = CaptureReader(path)
+    assert sum(len(batch) for batch in reader.batches()) == 2000
+    assert reader.notes == []
