@@ -149,6 +149,10 @@ class OneByOne:
         """Some of them."""
         return OneByOne(*(getattr(self, name)[start:stop] for name in self.__slots__))
 
+    def pick(self, places: list[int]) -> OneByOne:
+        """Those at these places."""
+        return OneByOne(*([column[at] for at in places] for column in (getattr(self, n) for n in self.__slots__)))
+
 
 @dataclass(slots=True)
 class Aside:

@@ -23,7 +23,7 @@ from sipreplay.capture.layers import Origin as Origin
 from sipreplay.capture.layers import TlsSession as TlsSession
 from sipreplay.capture.link import RAW
 from sipreplay.capture.slow import IpPacket, SlowPath
-from sipreplay.capture.tcp import Direction, TcpDirections
+from sipreplay.capture.tcp import RST, SYN, Direction, TcpDirections
 from sipreplay.capture.tls_keys import KeyLog
 from sipreplay.capture.tunnel import MAX_DEPTH, is_tunnel
 
@@ -182,6 +182,10 @@ class Sieve:
 
     def _one_by_one(self, batch: Batch, singles: OneByOne, taker: Taker) -> None:
         """Hand on what is no RTP, in order; datagrams that follow each other are handed on together."""
+        if self._tcp.ignored:
+            singles = self._wanted(batch, singles)
+            if not singles.index:
+                return
         many = getattr(taker, "datagram_run", None)
         if many is None:
             self._each(batch, singles, taker)
@@ -195,6 +199,21 @@ class Sieve:
                 many(_run(batch, some))
             else:
                 self._each(batch, some, taker)
+
+    def _wanted(self, batch: Batch, singles: OneByOne) -> OneByOne:
+        """Without the segments of TCP directions that nobody wants, unless a connection begins or ends in the batch."""
+        kinds, flags, headers = np.array(singles.kind), np.array(singles.flags), np.array(singles.header)
+        versions = np.array(singles.version)
+        keep = np.ones(len(kinds), bool)
+        # Addresses and ports lie side by side in a packet without options.
+        for version, start, size in ((4, 12, 12), (6, 8, 36)):
+            some = np.flatnonzero((kinds == TCP) & (versions == version))
+            if len(some):
+                raw = np.lib.stride_tricks.sliding_window_view(batch.buffer, size)[headers[some] + start].tobytes()
+                turning = np.flatnonzero(flags[some] & (SYN | RST)).tolist()
+                ignored = self._tcp.ignored.difference(raw[at * size : (at + 1) * size] for at in turning)
+                keep[some] = [raw[at : at + size] not in ignored for at in range(0, len(raw), size)]
+        return singles if keep.all() else singles.pick(np.flatnonzero(keep).tolist())
 
     def _each(self, batch: Batch, singles: OneByOne, taker: Taker) -> None:
         view = batch.buffer.data

@@ -69,6 +69,8 @@ class TcpDirections:
     def __init__(self) -> None:
         self._states: dict[Direction, _State] = {}
         self._waiting_total = 0
+        self.ignored: set[bytes] = set()
+        """Directions that nobody wants: addresses and ports as they follow each other in a packet."""
         self.retransmitted = 0
         """Segments that held nothing new."""
         self.conflicting = 0
@@ -127,6 +129,7 @@ class TcpDirections:
             self._empty(state)
             state.recent = b""
             state.ignored = True
+            self.ignored.add(_raw(direction))
 
     def finish(self) -> list[tuple[Direction, list[Piece]]]:
         """At the end of the capture: what still waits behind missing bytes."""
@@ -179,6 +182,8 @@ class TcpDirections:
         """Drop a state; what waited in it goes to `pieces`."""
         state = self._states.pop(direction, None)
         if state is not None:
+            if state.ignored:
+                self.ignored.discard(_raw(direction))
             self._flush(state, pieces)
 
     def _empty(self, state: _State) -> None:
@@ -277,6 +282,11 @@ class TcpDirections:
         state.lost += missing
         state.recent = b""
         self.missing += missing
+
+
+def _raw(direction: Direction) -> bytes:
+    source, destination, ports = direction
+    return source + destination + ports.to_bytes(4, "big")
 
 
 def _signed(difference: int) -> int:

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sipreplay.capture.batch import CHUNK
 from sipreplay.capture.channel import Channel
 from sipreplay.capture.reader import CaptureReader
 from sipreplay.capture.sieve import Sieve
+from sipreplay.capture.tcp import TcpDirections
 from tests.capture.frames import ethernet, ip, pcap, rtp, tcp, udp
 
 SIP = b"OPTIONS sip:a@example.com SIP/2.0\r\nCall-ID: 1\r\n\r\n"
@@ -209,6 +211,21 @@ def test_a_tcp_direction_of_no_use_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(Channel, "feed", lambda self, *given: (fed.append(given), feed(self, *given))[1])
     sift(tmp_path, [tcp(b"", 99, 2), *(tcp(b"SSH-2.0-x\r\n", 100 + 11 * index) for index in range(50))])
     assert len(fed) == 1
+
+
+@pytest.mark.parametrize("hosts", [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")])
+def test_segments_of_no_use_are_passed_over_in_columns(tmp_path, monkeypatch, hosts):
+    """In later batches than the one that showed that a direction is no SIP, until its port is used again."""
+    seen = []
+    segment = TcpDirections.segment
+    monkeypatch.setattr(TcpDirections, "segment", lambda self, *given: (seen.append(given), segment(self, *given))[1])
+    other = ("192.0.2.7", "192.0.2.8")
+    packets = [tcp(b"", 99, 2, *hosts), tcp(b"SSH-2.0-x\r\n", 100, 0x18, *hosts)]
+    packets += [tcp(bytes(1400), 111 + 1400 * index, 0x18, *hosts) for index in range(4 * CHUNK // 1400)]
+    packets += [tcp(SIP, 5, 0x18, *other), tcp(b"", 7000, 2, *hosts), tcp(SIP, 7001, 0x18, *hosts)]
+    taken, _, _ = sift(tmp_path, packets)
+    assert [origin.packet for origin, *_ in taken.messages] == [len(packets) - 2, len(packets)]
+    assert len(seen) < 10
 
 
 def test_a_port_used_again_starts_afresh(tmp_path):
