@@ -23,6 +23,7 @@ MAX_OPEN = 128
 """Overlapping files that are interleaved at a time; with more, the next waits until one has been read."""
 _LARGE_REGIONS = 4
 _SMALL_REGION = 512 << 10
+_SMALLEST_REGION = 64 << 10
 
 _ENDING_NS = 1_000_000_000
 """A file that has no more than this left is at its end: the next of a rotated capture may begin a little before it."""
@@ -159,6 +160,9 @@ class CaptureSet:
                 self._note_crowd(waiting[-1][1])
             if waiting and len(active) < MAX_OPEN:
                 limit = waiting[-1][0] - 1 if limit is None else min(limit, waiting[-1][0] - 1)
+            for source in active:
+                if source.pending is not None:
+                    source.pending.buffer = pool.buffer
             parts = [part for source in active if (part := source.until(limit)) is not None]
             if parts:
                 batch = self._interleaved(parts, pool)
@@ -195,6 +199,8 @@ class CaptureSet:
     def _begin(self, waiting: tuple[int, int], active: list[_Source], pool: Pool) -> None:
         reader = self.readers[waiting[1]]
         size = CHUNK if len(active) < _LARGE_REGIONS else _SMALL_REGION
+        if not reader.compressed and reader.can_be_read_again:
+            size = min(size, max(reader.size + 1, _SMALLEST_REGION))
         active.append(_Source(waiting[1], reader, pool, size))
 
     def _load(self, active: list[_Source]) -> None:

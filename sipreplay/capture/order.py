@@ -14,6 +14,8 @@ from sipreplay.capture.batch import Batch, Bytes, join
 WINDOW_BYTES = 256 << 10
 """Of the file that are held back at the end of each chunk. Once a file turned out to need more, half a chunk is."""
 
+_NO_BYTES = np.zeros(0, np.uint8)
+
 
 class TimeOrder:
     """Takes the batches of one file; gives them back in order of time."""
@@ -54,6 +56,7 @@ class TimeOrder:
             return self._sorted(whole), end
         in_a_row = count == ready_to
         self._held = whole.take(slice(count, None) if in_a_row else np.flatnonzero(~ready))
+        self._held.buffer = _NO_BYTES  # or it would keep a buffer alive that its pool has left for a larger one
         keep = int(self._held.offset[0])
         if count == 0:
             return None, keep

@@ -51,6 +51,8 @@ class CaptureReader:
         self._cut = 0
         """Packets that the capture does not hold whole."""
         self._first_cut = 0
+        self.compressed = False
+        """Whether a look at the file showed that it is."""
         self.ended = False
         """Whether all packets but those handed out last have been handed out."""
         self.bytes_read = 0
@@ -108,6 +110,7 @@ class CaptureReader:
             return None
         glance = CaptureReader(self.path)
         with glance._opened() as file:
+            self.compressed = type(file) is not Unpacked
             buffer = np.zeros(_PEEK + PADDING, np.uint8)
             end = glance._fill(file, buffer, 0, _PEEK)
             start = glance._identify(buffer, 0, end)
