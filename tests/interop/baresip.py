@@ -76,7 +76,9 @@ class Baresip:
         source: str = "ausine,440",
         player: str = "",
         aliases: Sequence[str] = (),
+        encryption: str = "",
     ) -> None:
+        """`encryption`: baresip's name for that of media, such as "srtp-mand" (RFC 4568)."""
         self.user, self.ip, self.namespace, self.transport = user, ip, namespace, transport
         self.port = port or in_namespace(namespace, lambda: free_port(ip))
         control_port = in_namespace(namespace, lambda: free_port(ip, socket.SOCK_STREAM))
@@ -85,6 +87,8 @@ class Baresip:
         folder.mkdir(parents=True, exist_ok=True)
         modules = sorted({MODULES[codec.split("/")[0]] for codec in codecs}, key=lambda name: name != "opus.so")
         drivers = ["ausine.so", "aufile.so"]
+        if encryption:
+            drivers.append("srtp.so")
         (folder / "config").write_text(
             CONFIG.format(
                 ip=ip,
@@ -101,6 +105,7 @@ class Baresip:
         )
         parameters = [f"audio_codecs={','.join(codecs)}", f"answermode={'auto' if answer else 'manual'}", "ptime=20"]
         parameters += [f"auth_user={user}", f"auth_pass={password}"] if password else []
+        parameters += [f"mediaenc={encryption}"] if encryption else []
         parameters += ["regint=600"] if registrar else ["regint=0"]
         domain = registrar or f"{ip}:{self.port}"
         name = f'"{display}" ' if display else ""
