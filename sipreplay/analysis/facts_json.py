@@ -16,7 +16,7 @@ from sipreplay.analysis.offer_answer import Exchanged, offer_answer
 from sipreplay.analysis.peers import Peer
 from sipreplay.analysis.roles import Actor
 from sipreplay.analysis.session_timer import session_timer
-from sipreplay.analysis.transaction_facts import Repeats, transaction_facts
+from sipreplay.analysis.transaction_facts import DialogTransactions, Repeats, transaction_facts
 from sipreplay.sip.sdp import MediaDescription
 
 
@@ -31,7 +31,14 @@ def _place(captured: CapturedMessage) -> dict[str, Any]:
 def facts_json(dialog: HopDialog) -> dict[str, Any]:
     """What is known of a dialog beyond its messages."""
     dialog = replace(dialog, messages=list(dialog.messages), transactions=list(dialog.transactions))
-    facts: dict[str, Any] = {"transactions": _transactions(dialog)}
+    exchanges = transaction_facts(dialog)
+    facts: dict[str, Any] = {
+        "transactions": _transactions(exchanges),
+        "unasked_responses": [_place(captured) for captured in exchanges.orphans],
+        "overlaps": [
+            {"first": _place(first.request), "second": _place(second.request)} for first, second in exchanges.overlaps
+        ],
+    }
     media = offer_answer(dialog)
     facts["offer_answer"] = [_exchanged(item) for item in media.exchanged]
     facts["violations"] = [{"what": v.what, **_place(v.captured)} for v in media.violations]
@@ -143,10 +150,10 @@ def _media(media: MediaDescription) -> dict[str, Any]:
     }
 
 
-def _transactions(dialog: HopDialog) -> list[dict[str, Any]]:
+def _transactions(exchanges: DialogTransactions) -> list[dict[str, Any]]:
     """Only those with something to tell beyond request and answer."""
     found = []
-    for facts in transaction_facts(dialog).facts:
+    for facts in exchanges.facts:
         told: dict[str, Any] = {}
         if facts.request.count:
             told["request_repeats"] = _repeats(facts.request)
