@@ -14,8 +14,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sipreplay.analysis.correlation import opening_bytes
 from sipreplay.analysis.model import Address, HopDialog
-from sipreplay.analysis.numbers import caller_user, same_number, suffix_key, target_user
+from sipreplay.analysis.numbers import named_in, same_number, suffix_key
 from sipreplay.analysis.states import initial_transactions
 
 RULE = "B2BUA"
@@ -317,14 +318,10 @@ def _read(leg: _Leg) -> None:
     if leg.read:
         return
     leg.read = True
-    captured = leg.dialog.messages[0]
-    message = captured.message
-    if message.is_request:
-        leg.caller, leg.target = caller_user(message), target_user(message)
-        hops = (message.get("max-forwards") or "").strip()
-        leg.max_forwards = int(hops) if hops.isascii() and hops.isdigit() and len(hops) < 4 else -1
-        leg.offer = media_addresses(captured.data)
-        message.forget()
+    data = opening_bytes(leg.dialog)[0]
+    if not data.startswith(b"SIP/"):
+        leg.caller, leg.target, leg.max_forwards = named_in(data)
+        leg.offer = media_addresses(data)
     dialog = leg.dialog
     if dialog.setup_ms is not None:
         leg.status, leg.answered = 200, dialog.first + dialog.setup_ms / 1000

@@ -21,8 +21,10 @@ from sipreplay.analysis.correlation import (
     Referral,
     Shared,
     TieRule,
+    may_tie,
     named_dialogs,
     opening,
+    opening_bytes,
     referral_of,
     refers_of,
     shared_values,
@@ -93,6 +95,11 @@ def build_calls(dialogs: Sequence[HopDialog], correlate: Iterable[str] = ()) -> 
         referrals: list[tuple[HopDialog, CapturedMessage]] = []
         origins: dict[int, str] = {}
         for dialog in dialogs:
+            data, hep = opening_bytes(dialog)
+            if dialog.kind == "invite":
+                origins[dialog.id] = sdp_origin(data)
+            if not (wanted or hep or "REFER" in dialog.methods or may_tie(data)):
+                continue
             for value in shared_values(dialog, wanted):
                 _add(shared, value, dialog)
             refers = refers_of(dialog)
@@ -105,10 +112,7 @@ def build_calls(dialogs: Sequence[HopDialog], correlate: Iterable[str] = ()) -> 
                     pair = dialog.id, (with_tags or found)[0].id
                     label = rule.name if with_tags else f"{named.rule.name}, other tags"
                     forest.tie(pair, label, rule.confidence, (named.value,))
-            first = opening(dialog)
-            if dialog.kind == "invite":
-                origins[dialog.id] = sdp_origin(first.data)
-            first.message.forget()
+            opening(dialog).message.forget()
         for (label, key), (rule, having) in shared.items():
             _tie_shared(label, key, rule, having, forest, apart, by_call_id, groups)
         if referrals:

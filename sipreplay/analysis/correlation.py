@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from sipreplay.analysis.correlate import Correlate
 from sipreplay.analysis.model import CapturedMessage, HopDialog
+from sipreplay.analysis.stored import DialogMessages
 from sipreplay.sip.address import parse_name_addr
 from sipreplay.sip.message import Message
 from sipreplay.sip.syntax import SipSyntaxError, parse_parameters
@@ -108,19 +109,24 @@ def opening(dialog: HopDialog) -> CapturedMessage:
     return dialog.messages[0]
 
 
-def may_tie(captured: CapturedMessage) -> bool:
+def opening_bytes(dialog: HopDialog) -> tuple[bytes, str]:
+    """The bytes of that request, and the correlation id that a capture agent gave it ("" without one)."""
+    if isinstance(dialog.messages, DialogMessages):
+        return dialog.messages.opening()
+    return dialog.messages[0].data, dialog.messages[0].correlation
+
+
+def may_tie(data: bytes) -> bool:
     """Whether a message has any header that this module knows; a quick look at its bytes."""
-    return _HEADERS.search(captured.data) is not None
+    return _HEADERS.search(data) is not None
 
 
 def shared_values(dialog: HopDialog, correlate: Sequence[Correlate] = ()) -> Iterator[Shared]:
     """The values of a dialog that tie it to dialogs with the same."""
     first = opening(dialog)
     message = first.message
-    hep = getattr(first, "correlation", None)
-    if hep:
-        key = hep.decode("utf-8", "replace") if isinstance(hep, bytes) else str(hep)
-        yield Shared(HEP, HEP.name, key)
+    if first.correlation:
+        yield Shared(HEP, HEP.name, first.correlation)
     names = first.data.lower() if correlate else b""
     for wanted in correlate:
         if wanted.header.encode() not in names and len(wanted.header) > 1:
@@ -128,7 +134,7 @@ def shared_values(dialog: HopDialog, correlate: Sequence[Correlate] = ()) -> Ite
         for key in wanted.keys(message):
             if len(key) <= LONGEST_VALUE:
                 yield Shared(NAMED, f"--correlate {wanted.header}", key)
-    if not may_tie(first):
+    if not may_tie(first.data):
         return
     for uuid in _session_ids(dialog):
         yield Shared(SESSION_ID, SESSION_ID.name, uuid)
@@ -165,7 +171,7 @@ def _session_ids(dialog: HopDialog) -> Iterator[str]:
 def named_dialogs(dialog: HopDialog, refers: Sequence[CapturedMessage]) -> Iterator[Named]:
     """The other dialogs that a dialog's opening request and its REFERs name."""
     first = opening(dialog)
-    if first.message.is_request and may_tie(first):
+    if first.message.is_request and may_tie(first.data):
         for rule, header in ((REPLACES, "replaces"), (JOIN, "join"), (TARGET_DIALOG, "target-dialog")):
             for value in first.message.get_all(header):
                 yield from _named(rule, value)

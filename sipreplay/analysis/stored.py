@@ -50,6 +50,11 @@ class DialogMessages(MessageList):
     def time(self, at: int) -> float:
         return float(self._grouped.store.row(self.index(at))[0])
 
+    def opening(self) -> tuple[bytes, str]:
+        """Bytes and correlation id of the first, without an object for it."""
+        store, index = self._grouped.store, self.index(0)
+        return store.data_of(index), store.correlations.get(index, "") if store.correlations else ""
+
     @property
     def methods(self) -> frozenset[str]:
         return self._shape.methods

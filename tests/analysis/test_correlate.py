@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sipreplay.analysis.b2bua import media_addresses, sdp_origin
 from sipreplay.analysis.correlate import LONGEST_PATTERN, SHOWN, parse_correlate
-from sipreplay.analysis.numbers import normalised, same_number, suffix_key
+from sipreplay.analysis.numbers import named_in, normalised, same_number, suffix_key
 from sipreplay.errors import UsageError
 from sipreplay.sip.message import parse_message
 
@@ -85,3 +86,31 @@ def test_same_numbers_are_found_under_the_same_key(one: str, other: str) -> None
     first, second = normalised(one), normalised(other)
     if same_number(first, second):
         assert suffix_key(first) == suffix_key(second)
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        (
+            ["INVITE sip:+4989123@h;user=phone SIP/2.0", 'From: "A, <b>" <sip:+49-30.1@h>;tag=1', "Max-Forwards: 69"],
+            ("49301", "4989123", 69),
+        ),
+        (["INVITE sip:h SIP/2.0", "f: sip:Bob@h;tag=1", "t: <tel:+4989;phone-context=x>"], ("bob", "4989", -1)),
+        (
+            ["INVITE sips:1:pw@h SIP/2.0", "From: <sip:anonymous@h>", "P-Asserted-Identity: <sip:+4930@h>"],
+            ("4930", "1", -1),
+        ),
+        (["INVITE sip:x@h SIP/2.0", "Via: y", "", "From: <sip:body@h>"], ("", "x", -1)),
+        (["no request"], ("", "", -1)),
+    ],
+)
+def test_who_calls_whom(lines: list[str], wanted: tuple[str, str, int]) -> None:
+    for newline in ("\r\n", "\n"):
+        assert named_in((newline.join(lines) + newline).encode()) == wanted
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise(data: bytes) -> None:
+    named_in(data)
+    media_addresses(data)
+    sdp_origin(data)
