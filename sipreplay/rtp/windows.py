@@ -149,10 +149,10 @@ class WindowBook(Rows):
         goes_on = (column.packets[row] > 0) & (column.number[row] == numbers[some]) & (column._jitter_n[row] > 0)
         carried = np.where(goes_on, column._anchor[row], -np.inf)
         anchor[some] = np.maximum(anchor[some], carried)
-        for place in np.flatnonzero(anchor[some] - slowest > BUFFER_MS).tolist():
-            start, stop = int(edges[place]), int(edges[place] + counts[some[place]])
-            late, anchor[some[place]] = _too_late(counted.skew_ms[start:stop], float(carried[place]))
-            discarded[some[place]] = late
+        spread = np.flatnonzero(anchor[some] - slowest > BUFFER_MS)
+        if len(spread):
+            late, left = _too_late(counted.skew_ms, edges[spread], counts[some[spread]], carried[spread])
+            discarded[some[spread]], anchor[some[spread]] = late, left
         sums["_jitter_n"], sums["_jitter_sum"], sums["discarded"] = counts, jitter_sum, discarded
         np.add.at(column.all_discarded, rows, discarded)
         return peak, anchor
@@ -261,19 +261,22 @@ def _worse(records: Records, others: Records) -> NDArray[np.bool_]:
     return result
 
 
-def _too_late(skew_ms: Float, anchor: float) -> tuple[int, float]:
-    """How many packets of a run a buffer drops, and its anchor afterwards; `anchor` is that before, -inf for none."""
-    step = np.empty(len(skew_ms))
-    step[1:] = np.abs(np.diff(skew_ms))
-    step[0] = 0.0 if anchor == -np.inf else abs(skew_ms[0] - anchor)
-    cuts = np.flatnonzero(step >= RESYNC_MS).tolist()
-    late = 0
-    for start, stop in zip([0, *cuts], [*cuts, len(skew_ms)], strict=True):
-        if start == stop:
-            continue
-        quickest = np.maximum.accumulate(skew_ms[start:stop])
-        if start == 0 and 0 not in cuts:
-            quickest = np.maximum(quickest, anchor)
-        late += int(np.count_nonzero(quickest - skew_ms[start:stop] > BUFFER_MS))
-        anchor = float(quickest[-1])
-    return late, anchor
+def _too_late(skew_ms: Float, starts: Int, counts: Int, anchor: Float) -> tuple[Int, Float]:
+    """Of runs of packets, each with the anchor before it (-inf for none): how many a buffer drops, and its anchor
+    afterwards. A step of RESYNC_MS begins anew."""
+    first = np.cumsum(counts) - counts
+    place = np.arange(int(counts.sum())) + np.repeat(starts - first, counts)
+    skew = skew_ms[place]
+    step = np.empty(len(skew))
+    step[1:] = np.abs(np.diff(skew))
+    goes_on = np.abs(skew[first] - anchor) < RESYNC_MS
+    step[first] = RESYNC_MS
+    cut = step >= RESYNC_MS
+    seeded = skew.copy()
+    seeded[first[goes_on]] = np.maximum(skew[first[goes_on]], anchor[goes_on])
+    # One running maximum for all: each part is lifted above the one before it.
+    low = float(seeded.min())
+    lift = (np.cumsum(cut) - 1) * (float(seeded.max()) - low + 1.0)
+    quickest = np.maximum.accumulate(seeded - low + lift) - lift + low
+    late = np.add.reduceat((quickest - skew > BUFFER_MS).astype(np.int64), first)
+    return late, quickest[first + counts - 1]

@@ -115,3 +115,26 @@ def test_past_the_cap_the_worst_is_still_known(monkeypatch: pytest.MonkeyPatch) 
     assert len(feed.book.of(0)) == 2
     assert feed.book.dropped == 6
     assert int(feed.book.worst_of(0)["number"]) == 6
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 5.0, 55.0, 61.0, 75.0, 130.0, 700.0]), min_size=2, max_size=60), st.integers(1, 59)
+)
+def test_what_the_buffer_drops_is_what_a_plain_loop_says(delays: list[float], cut: int) -> None:
+    feed = Feed()
+    feed.batch([0] * len(delays[:cut]), list(range(len(delays)))[:cut], delays[:cut])
+    feed.batch([0] * len(delays[cut:]), list(range(len(delays)))[cut:], delays[cut:])
+    quickest, before, late = None, None, 0
+    for delay in delays[1:]:  # the first packet is the origin of media time
+        skew = delays[0] - delay
+        if quickest is None or (before is not None and abs(skew - before) >= windows.RESYNC_MS):
+            quickest = skew
+        quickest = max(quickest, skew)
+        late += quickest - skew > windows.BUFFER_MS
+        before = skew
+    found = int(feed.book.all_discarded[0])  # type: ignore[attr-defined]
+    if len(delays) <= cut:
+        assert found == late
+    else:
+        # At a seam the step is taken from the quickest packet, not from the last.
+        assert abs(found - late) <= len(delays)
