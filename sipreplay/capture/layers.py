@@ -135,6 +135,11 @@ class StreamLayers:
         self.tls_unlisted = 0
         """How many more there were."""
 
+    @property
+    def held(self) -> int:
+        """Bytes of unfinished messages and records that are kept now."""
+        return self._held
+
     def take(self, direction: Direction, origin: Origin, pieces: list[Piece], taker: MessageTaker) -> bool | None:
         """The next bytes of a direction. Returns whether there is any use in more; None: certainly never."""
         wanted: bool | None = False

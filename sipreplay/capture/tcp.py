@@ -97,12 +97,9 @@ class TcpDirections:
         if flags & SYN:
             sequence = (sequence + 1) & 0xFFFFFFFF
             # The same SYN again is a retransmission or a copy, unless the connection it opened was closed.
-            if (
-                state is None
-                or not state.opened
-                or state.first != sequence
-                or (state.ends is not None and not state.fresh)
-            ):
+            if state is not None and not state.opened and state.first == sequence:
+                state.opened = True  # its first bytes were captured before it
+            elif state is None or state.first != sequence or (state.ends is not None and not state.fresh):
                 state = self._open(direction, _State(sequence, True), pieces)
         elif state is None or (state.ends is not None and state.at + self._ahead(state, sequence) > state.ends):
             if not payload or flags & RST:

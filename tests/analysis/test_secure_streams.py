@@ -6,6 +6,8 @@ import json
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sipreplay.analysis.json import inspect_json
 from sipreplay.analysis.reading import analyse
@@ -190,3 +192,32 @@ def test_inspect_and_learn_take_a_key_log(folder, write, tmp_path, capsys):
     assert [scenario.transport for scenario in read_bundle(tmp_path / "bundle").scenarios] == ["TCP", "TCP"]
     assert run_command(["learn", str(path), "-o", str(tmp_path / "none")]) == 3
     assert "1 TLS connection without keys; give a key log with --keylog" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def roads(folder):
+    """The same call by every road: (packets, key log, transport)."""
+    tls = {version: talk(contexts(folder, version), conversation())[0] for version in ("1.2", "1.3")}
+    wss = talk(contexts(folder, "1.3"), web(True))[0]
+    roads = [(conversation("TCP"), b"", "TCP"), (web(), b"", "WS"), (web(True), b"", "WS")]
+    roads += [(held.flights, held.keylog, "TLS") for held in tls.values()] + [(wss.flights, wss.keylog, "WSS")]
+    return [(packets(flights, segment=200), keylog, transport) for flights, keylog, transport in roads]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, 5))
+def test_packets_twice_and_out_of_order_make_the_same_call(roads, tmp_path_factory, random, road):
+    """As mirror ports and several network cards leave them in a capture."""
+    sent, keylog, transport = roads[road]
+    order = [(number + random.uniform(0, 4) * (number > 2), packet) for number, packet in enumerate(sent)]
+    order += [(place + random.uniform(0, 4), packet) for place, packet in random.choices(order[3:], k=len(order) // 3)]
+    order.sort(key=lambda each: each[0])
+    folder = tmp_path_factory.mktemp("shuffled")
+    path, keys = folder / "t.pcap", folder / "keys"
+    path.write_bytes(pcap([ethernet(packet) for _, packet in order]))
+    keys.write_bytes(keylog)
+    analysis = analyse([path], keylog=keys if keylog else None)
+    said = sorted((m.message.method or str(m.message.status), m.message.cseq_number) for m in analysis.messages)
+    assert said == [("180", 1), ("200", 1), ("200", 2), ("ACK", 1), ("BYE", 2), ("INVITE", 1)]
+    assert {m.transport for m in analysis.messages} == {transport}
+    assert analysis.malformed == 0

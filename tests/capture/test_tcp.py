@@ -172,6 +172,11 @@ def test_a_syn_that_comes_late_again_is_no_new_connection():
     assert pieces == [Piece(b"one", 0, True), Piece(b"two", 0, False)]
 
 
+def test_a_syn_that_comes_after_its_bytes():
+    pieces = feed(TcpDirections(), [(11, 0x18, b"one"), (10, SYN, b""), (14, 0x18, b"two")])
+    assert text(pieces) == b"onetwo"
+
+
 def test_segments_before_a_fin_that_came_early():
     pieces = feed(TcpDirections(), [(0, SYN, b""), (7, FIN, b""), (4, 0x18, b"def"), (1, 0x18, b"abc")])
     assert text(pieces) == b"abcdef"
