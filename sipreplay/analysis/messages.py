@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from sipreplay.analysis.model import Address
-from sipreplay.analysis.places import SPOOL
+from sipreplay.analysis.places import SPOOL, Places
+from sipreplay.analysis.share import ALL, Share, call_id_of
 from sipreplay.analysis.store import COPY, MEDIA, PACKED, RETRANSMISSION, MessageStore
 from sipreplay.sip.framing import salvaged
 from sipreplay.sip.message import SipSyntaxError, parse_message
@@ -29,6 +30,8 @@ times as many."""
 MAX_REMEMBERED = 16
 """Sights of the same bytes (times, IP identifications) that a copy is looked for among."""
 _MAX_IN_DATAGRAM = 64
+_MOST_AT_ONCE = 20
+"""Bits for the number of a message among those that one packet completed."""
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n")
 _MARK = b"SIP/2.0"
 _EMPTY = b"\r\n\r\n"
@@ -83,10 +86,23 @@ def _messages_in(payload: bytes) -> list[bytes]:
 class SipCollector:
     """Takes payloads in capture order and keeps the SIP messages in them."""
 
-    def __init__(self, media: Callable[[int, int, bytes, bytes], bool] | None = None) -> None:
+    def __init__(
+        self,
+        media: Callable[[int, int, bytes, bytes], bool] | None = None,
+        share: Share = ALL,
+        places: Places | None = None,
+    ) -> None:
         """`media(index, place in the order of reading, Call-ID, bytes)` is told each message that may carry SDP, and
-        returns whether it does."""
-        self.messages = MessageStore()
+        returns whether it does; index -1: of another share."""
+        self.messages = MessageStore(places)
+        self._share = share
+        self._shared = share.of > 1
+        self.order: list[int] = []
+        """Where there are several shares: the place of each message among those of all."""
+        self._taken = self._began_at = 0
+        """Messages so far, of all shares; and how many there were when `_began` was set."""
+        self._last = (-1, 0)
+        """Place in the order of reading, and number there, of the last message."""
         self.malformed = 0
         self.dropped = 0
         """Messages past MAX_CALL_IDS or MAX_MESSAGES."""
@@ -202,7 +218,13 @@ class SipCollector:
         calls, tags, methods = store.call_ids, store.tags, store.methods
         call_number, tag_number, method_number = calls.numbers.get, tags.numbers.get, methods.numbers.get
         index = len(store)
+        most_calls = MAX_CALL_IDS // self._share.of
         for capture, order, packet, time, pair, data, ident, file, place, transport in items:
+            self._taken += 1
+            if self._taken - self._began_at >= REMEMBERED:
+                self._forget_some(time)
+            if self._shared and not self._is_ours(order, data):
+                continue
             digest = hash(data)
             key = digest ^ pair
             sights = self._sights.get(key)
@@ -227,7 +249,7 @@ class SipCollector:
                     status, method, branch, from_tag, to_tag, call_id, cseq, cseq_method, routed = fields
                 call = call_number(call_id)
                 if call is None:
-                    call = calls.number(call_id) if len(calls) < MAX_CALL_IDS else -1
+                    call = calls.number(call_id) if len(calls) < most_calls else -1
                 if call < 0 or index >= MAX_MESSAGES:
                     self.dropped += 1
                     continue
@@ -255,8 +277,6 @@ class SipCollector:
                     if last is not None and self._goes_on(last, capture, time):
                         flags = RETRANSMISSION
                 self._sights[key] = index
-                if len(self._sights) >= REMEMBERED:
-                    self._forget_some(time)
             else:
                 if index >= MAX_MESSAGES:
                     self.dropped += 1
@@ -279,6 +299,18 @@ class SipCollector:
                 status, capture, file, ident, transport, flags,
             )  # fmt: skip
             index += 1
+            if self._shared:
+                self.order.append(self._last[0] << _MOST_AT_ONCE | self._last[1])
+
+    def _is_ours(self, order: int, data: bytes) -> bool:
+        """Whether a message is of this share; of others, what their SDP announces is told all the same."""
+        self._last = (order, self._last[1] + 1 if self._last[0] == order else 0)
+        call_id = call_id_of(data)
+        if self._share.has_call(call_id):
+            return True
+        if self._media is not None and b"\nm=" in data:
+            self._media(-1, order, call_id, data)
+        return False
 
     def _goes_on(self, last: int, capture: int, time: float) -> bool:
         """Whether what was seen at `last` may be sent again now."""
@@ -299,9 +331,10 @@ class SipCollector:
 
     def _forget_some(self, time: float) -> None:
         """Let go of what was seen long ago."""
-        if 0 <= time - self._began <= REPEAT_LIMIT_S and len(self._sights) < 16 * REMEMBERED:
+        taken = self._taken - self._began_at
+        if taken < REMEMBERED or (0 <= time - self._began <= REPEAT_LIMIT_S and taken < 16 * REMEMBERED):
             return
-        self._began = time
+        self._began, self._began_at = time, self._taken
         self._older_sights, self._sights = self._sights, {}
         self._older_seen, self._seen = self._seen, {}
 

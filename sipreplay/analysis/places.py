@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import IO, Any
 
 from sipreplay.errors import CaptureError
@@ -26,10 +27,13 @@ _Identity = tuple[int, int]
 class Places:
     """Reads bytes again by (file number, offset, length)."""
 
-    def __init__(self) -> None:
+    def __init__(self, spool: IO[bytes] | None = None) -> None:
+        """With `spool`, that file is written to; its place is the end."""
         self._paths: dict[int, tuple[str, _Identity]] = {}
         self._open: OrderedDict[int, int] = OrderedDict()
-        self._spool: IO[bytes] | None = None
+        self._spool = spool
+        self._spools: Sequence[IO[bytes]] = ()
+        """Of other processes: SPOOL, and the numbers below it."""
         self._written = 0
         self._pending = bytearray()
 
@@ -56,7 +60,9 @@ class Places:
 
     def read(self, number: int, offset: int, length: int) -> bytes:
         """The bytes. Raises CaptureError when the file is not what it was."""
-        if number == SPOOL:
+        if number <= SPOOL:
+            if self._spools:
+                return os.pread(self._spools[SPOOL - number].fileno(), length, offset)
             return self._spooled(offset, length)
         data = os.pread(self._descriptor(number), length, offset)
         if len(data) != length:
@@ -71,6 +77,15 @@ class Places:
             "read it again when it is complete"
         )
 
+    def write_out(self) -> None:
+        """Write what waits in memory, for other processes to read."""
+        if self._pending:
+            self._flush()
+
+    def use_spools(self, spools: Sequence[IO[bytes]]) -> None:
+        """Read spooled bytes from the spools of other processes."""
+        self._spools = spools
+
     def forget(self) -> None:
         """Close the capture files; they are opened again when they are needed."""
         for descriptor in self._open.values():
@@ -83,6 +98,8 @@ class Places:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+        for spool in self._spools:
+            spool.close()
 
     def __del__(self) -> None:
         self.close()

@@ -6,9 +6,13 @@ Owns no rules of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +22,17 @@ from sipreplay.analysis.calls import build_calls
 from sipreplay.analysis.correlate import parse_all
 from sipreplay.analysis.dialogs import build_dialogs
 from sipreplay.analysis.fax import MAX_FAX_ADDRESSES, FaxBook
+from sipreplay.analysis.found_stream import FoundStream
 from sipreplay.analysis.garbage import without_collection
 from sipreplay.analysis.media_join import join
 from sipreplay.analysis.messages import MAX_CALL_IDS, MAX_MESSAGES, SipCollector
-from sipreplay.analysis.model import Address, Analysis, CaptureFile, Problem
+from sipreplay.analysis.model import Address, Analysis, CaptureFile, Problem, Stream
+from sipreplay.analysis.parallel import PackedStore, join_stores, on_cores
+from sipreplay.analysis.places import Places
 from sipreplay.analysis.rtcp_book import RtcpBook
 from sipreplay.analysis.sdp_media import Facts, MediaMap, facts_in, short_codecs
+from sipreplay.analysis.share import ALL, Share
+from sipreplay.analysis.store import MessageStore
 from sipreplay.analysis.streams import MAX_STREAMS, StreamBook
 from sipreplay.capture.columns import Pairs
 from sipreplay.capture.merge import CaptureSet, open_captures
@@ -41,10 +50,12 @@ def analyse(
     progress: Callable[[int, int], None] | None = None,
     correlate: Sequence[str] = (),
     keylog: Path | str | None = None,
+    processes: int = 1,
 ) -> Analysis:
     """All that is in these captures. `progress` is told bytes read and bytes in all, about every 4 MB; `correlate`
     names further headers that tie dialogs to calls (see `calls.build_calls`); `keylog` is a file of TLS secrets
-    (SSLKEYLOGFILE), those that captures hold themselves are used anyway.
+    (SSLKEYLOGFILE), those that captures hold themselves are used anyway; the result is the same for any number of
+    `processes`.
 
     Files are merged by time, in whatever order they are given; folders stand for the captures in them.
     Raises CaptureError if no file can be used at all; one that cannot, and damage, are in the problems of its
@@ -54,14 +65,94 @@ def analyse(
     """
     parse_all(correlate)  # before hours of reading
     keys = read_key_log(keylog) if keylog is not None else KeyLog()
-    return without_collection(lambda: _analyse(open_captures(paths), progress, correlate, keys))
+
+    def read(share: Share, spool: IO[bytes] | None, tell: Callable[[int, int], None] | None) -> _Reading:
+        return _read(open_captures(paths), tell, keys, share, spool)
+
+    def make() -> Analysis:
+        reading = read(ALL, None, progress) if processes < 2 else _read_on_cores(paths, read, processes, progress)
+        return _understood(reading, correlate)
+
+    return without_collection(make)
 
 
-def _analyse(
-    captures: CaptureSet, progress: Callable[[int, int], None] | None, correlate: Sequence[str], keys: KeyLog
-) -> Analysis:
-    book = StreamBook()
-    taker = _Taker(book.announced, captures)
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What reading found, all or the share of one process."""
+
+    messages: MessageStore | PackedStore
+    facts: dict[int, Facts | None]
+    """By the index of the message."""
+    found: list[FoundStream]
+    rtcp: RtcpBook
+    faxes: list[Stream]
+    tls: list[TlsSession]
+    files: list[CaptureFile]
+    malformed: int
+    dropped: int
+    unfollowed: bool
+    cut: int
+
+
+def _read_on_cores(
+    paths: Sequence[Path | str],
+    read: Callable[[Share, IO[bytes] | None, Callable[[int, int], None] | None], _Reading],
+    processes: int,
+    progress: Callable[[int, int], None] | None,
+) -> _Reading:
+    """What several processes find; one of them for what can be read only once."""
+    once = next((path for path in paths if _is_pipe(path)), None)
+    if once is not None:
+        reading = read(ALL, None, progress)
+        what = f"{once} can be read only once: one process read it, not {processes}"
+        reading.files[-1].problems.append(Problem(0, what))
+        return reading
+    parts, spools = on_cores(read, processes, progress)
+    packed = [part.messages for part in parts if isinstance(part.messages, PackedStore)]
+    store, where = join_stores(packed, spools)
+    first = parts[0]
+    for capture, file in enumerate(first.files):
+        store.places.add_file(capture, file.path)
+    found = [stream for part in parts for stream in part.found]
+    return _Reading(
+        messages=store,
+        facts={
+            int(place[index]): facts
+            for part, place in zip(parts, where, strict=True)
+            for index, facts in part.facts.items()
+        },
+        found=sorted(found, key=lambda s: (s.first, s.candidate.source, s.candidate.destination)),
+        rtcp=first.rtcp,
+        faxes=first.faxes,
+        tls=first.tls,
+        files=first.files,
+        malformed=sum(part.malformed for part in parts),
+        dropped=sum(part.dropped for part in parts),
+        unfollowed=any(part.unfollowed for part in parts),
+        cut=first.cut,
+    )
+
+
+def _is_pipe(path: Path | str) -> bool:
+    reader = CaptureReader(path)
+    return not reader.can_be_read_again
+
+
+def _read(
+    captures: CaptureSet,
+    progress: Callable[[int, int], None] | None,
+    keys: KeyLog,
+    share: Share,
+    spool: IO[bytes] | None,
+) -> _Reading:
+    """Read captures, and take a share of what they hold; in another process than the caller's if there is a spool."""
+    book = StreamBook(share)
+    taker = _Taker(book.announced, captures, share, Places(spool))
     collector = taker.collector
     sieve: Sieve | None = None
     group = -1
@@ -73,7 +164,8 @@ def _analyse(
             if sieve is not None:
                 sieve.finish(taker)
                 tls += sieve.tls
-            group, sieve = batch.group, Sieve(captures.note, Pairs(), taker.aside, keys)
+            group = batch.group
+            sieve = Sieve(captures.note, Pairs(), taker.aside if share.leads else None, keys)
             sieve.watched = taker.watched
             taker.open_group(group)
         book.follow(batch, sieve.pairs, captures.open)
@@ -84,21 +176,50 @@ def _analyse(
         tls += sieve.tls
     found = book.finish()
     messages, malformed = collector.finish()
-    if collector.dropped and captures.readers:
-        captures.readers[-1].note(
-            0,
-            f"{collector.dropped:,} SIP messages were dropped: at most {MAX_CALL_IDS:,} Call-IDs and {MAX_MESSAGES:,} "
-            "messages are followed; split the capture",
-        )
     if keys.damaged and captures.readers:
         lines = "1 line of the key log is" if keys.damaged == 1 else f"{keys.damaged:,} lines of the key log are"
         captures.readers[-1].note(0, f"{lines} damaged; the others are used")
+    return _Reading(
+        messages=messages if spool is None else PackedStore(messages, collector.order),
+        facts=taker.facts,
+        found=found,
+        rtcp=taker.rtcp,
+        faxes=taker.faxes.streams(),
+        tls=tls,
+        files=[_file(reader) for reader in captures.readers],
+        malformed=malformed,
+        dropped=collector.dropped,
+        unfollowed=book.unfollowed,
+        cut=book.cut,
+    )
+
+
+def _understood(reading: _Reading, correlate: Sequence[str]) -> Analysis:
+    """Dialogs, calls and streams out of what was read."""
+    messages = reading.messages
+    assert isinstance(messages, MessageStore)
     dialogs = build_dialogs(messages)
     calls = build_calls(dialogs, correlate)
-    media = MediaMap(dialogs, taker.facts)
-    streams = join(found, taker.faxes.streams(), media, taker.rtcp)
-    _note_streams(captures.readers, book)
-    return Analysis([_file(reader) for reader in captures.readers], messages, malformed, dialogs, calls, streams, tls)
+    media = MediaMap(dialogs, reading.facts)
+    streams = join(reading.found, reading.faxes, media, reading.rtcp)
+    if reading.files:
+        reading.files[-1].problems.extend(_left_out(reading))
+    analysis = Analysis(reading.files, messages, reading.malformed, dialogs, calls, streams, reading.tls)
+    # The views that are kept hold their store: without this both would wait for the collector.
+    weakref.finalize(analysis, messages.forget).atexit = False
+    return analysis
+
+
+def _left_out(reading: _Reading) -> Iterator[Problem]:
+    """What could not be used for want of room."""
+    if reading.dropped:
+        what = f"at most {MAX_CALL_IDS:,} Call-IDs and {MAX_MESSAGES:,} messages are followed; split the capture"
+        yield Problem(0, f"{reading.dropped:,} SIP messages were dropped: {what}")
+    if reading.cut:
+        what = "their media cannot be replayed (capture with tcpdump -s 0)"
+        yield Problem(0, f"{reading.cut} RTP packets are cut: {what}")
+    if reading.unfollowed:
+        yield Problem(0, f"more than {MAX_STREAMS:,} flows at a time resemble RTP: the others were not followed")
 
 
 class _Embedded:
@@ -122,8 +243,9 @@ class _Embedded:
 class _Taker:
     """Gives the collector what the sieve finds, and the announcements what SDP the collector finds."""
 
-    def __init__(self, announced: Announcements, captures: CaptureSet) -> None:
-        self.collector = SipCollector(self._media)
+    def __init__(self, announced: Announcements, captures: CaptureSet, share: Share, places: Places) -> None:
+        self.collector = SipCollector(self._media, share, places)
+        self._share = share
         self._announced = announced
         self._captures = captures
         self._group = 0
@@ -153,7 +275,7 @@ class _Taker:
             origin.correlation,
             origin.place,
         )
-        if taken and cut:
+        if taken and cut and self._share.leads:
             what = "the SIP message is cut: capture with a larger snapshot length (tcpdump -s 0)"
             self._captures.note(origin.packet, what, origin.capture)
 
@@ -205,14 +327,15 @@ class _Taker:
                 self.watched[media.address.port] = True
 
     def broken(self, origin: Origin) -> None:
-        self.collector.malformed += 1
+        self.collector.malformed += self._share.leads
 
     def _media(self, index: int, place: int, call_id: bytes, data: bytes) -> bool:
         """Note the media addresses of a new message, which came at this place."""
         facts = facts_in(data)
         if facts is None:
             return False
-        self.facts[index] = facts
+        if index >= 0:
+            self.facts[index] = facts
         if facts:
             self._watch(facts)
             announce(self._announced, (self._group, place), call_id, facts)
@@ -241,18 +364,6 @@ def announce(announced: Announcements, place: Place, call_id: bytes, facts: Fact
 def _address(host: str, port: int) -> Address:
     """One object for all messages from or to an address."""
     return Address(host, port)
-
-
-def _note_streams(readers: Sequence[CaptureReader], book: StreamBook) -> None:
-    """Put what the stream book could not use among the problems."""
-    if not readers:
-        return
-    if book.cut:
-        readers[-1].note(
-            0, f"{book.cut} RTP packets are cut: their media cannot be replayed (capture with tcpdump -s 0)"
-        )
-    if book.unfollowed:
-        readers[-1].note(0, f"more than {MAX_STREAMS:,} flows at a time resemble RTP: the others were not followed")
 
 
 def _file(reader: CaptureReader) -> CaptureFile:

@@ -101,8 +101,8 @@ class StoredMessage(Message):
 class MessageStore(Sequence[CapturedMessage]):
     """All messages, in the order they were taken."""
 
-    def __init__(self) -> None:
-        self.places = Places()
+    def __init__(self, places: Places | None = None) -> None:
+        self.places = places or Places()
         self.call_ids = Names()
         self.tags = Names()
         self.methods = Names()

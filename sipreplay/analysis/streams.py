@@ -17,6 +17,7 @@ from sipreplay.analysis.copies import CopyFilter
 from sipreplay.analysis.found_stream import MAX_CHANGES, Candidate, EventSight, FoundStream, without_twins
 from sipreplay.analysis.model import Address
 from sipreplay.analysis.opened import OpenedRows
+from sipreplay.analysis.share import ALL, Share
 from sipreplay.analysis.stream_facts import FactBook, is_sampled
 from sipreplay.analysis.stream_table import StreamTable
 from sipreplay.capture.batch import Batch
@@ -51,7 +52,8 @@ _EVENT_BY_HABIT = 101
 class StreamBook:
     """All streams of a set of captures."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: Share = ALL) -> None:
+        self._share = share
         self.tables = CodecTables()
         self.announced = Announcements(self.tables)
         self.copies = 0
@@ -128,6 +130,11 @@ class StreamBook:
 
     def add(self, rtp: RtpColumns) -> None:
         """Count packets. Signalling of the same batch comes first, so that its SDP is known."""
+        if self._share.of > 1:
+            rtp = rtp.some(self._share.streams(rtp.addresses, rtp.ports_ssrc))
+            if not len(rtp):
+                self.cut += rtp.cut
+                return
         for part in rtp.by_capture():
             if part.capture != self._capture:
                 self._turn_to(int(part.capture))

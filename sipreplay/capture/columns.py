@@ -112,6 +112,15 @@ class RtpColumns:
     def __len__(self) -> int:
         return len(self.packet)
 
+    def some(self, which: NDArray[Any]) -> RtpColumns:
+        """Chosen packets."""
+        values = {
+            name: value[which]
+            for name in self.__slots__
+            if name != "buffer" and isinstance(value := getattr(self, name), np.ndarray) and len(value) == len(self)
+        }
+        return replace(self, **values)
+
     def by_capture(self) -> list[RtpColumns]:
         """The packets of each file by themselves."""
         if isinstance(self.capture, int):

@@ -37,6 +37,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="FILE",
     help="TLS secrets (SSLKEYLOGFILE) to decrypt with; those inside pcapng files are used anyway.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Read with N processes; 0: one a core.",
+)
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
 def command(
     captures: tuple[Path, ...],
@@ -52,13 +60,14 @@ def command(
     force: bool,
     correlate: tuple[str, ...],
     keylog: Path | None,
+    processes: int,
     ascii_only: bool,
 ) -> None:
     """List what captures hold; with --call also the ladder. --call and --filter apply to everything that is written."""
     from sipreplay.analysis.filter import parse_filter
     from sipreplay.analysis.findings import findings
     from sipreplay.analysis.part import Part, choose_calls
-    from sipreplay.analysis.reading import analyse
+    from sipreplay.analysis.reading import analyse, cores
     from sipreplay.cli.outputs import check_new, check_outputs
     from sipreplay.cli.progress import reading
     from sipreplay.errors import UsageError
@@ -78,7 +87,9 @@ def command(
     if only_streams and (calls or expression.strip() or ladders or any(outputs.values())):
         raise UsageError("--streams lists all streams and writes nothing else: leave out the other options")
     with reading("reading") as progress:
-        analysis = analyse(list(captures), progress=progress, correlate=correlate, keylog=keylog)
+        analysis = analyse(
+            list(captures), progress=progress, correlate=correlate, keylog=keylog, processes=processes or cores()
+        )
     check_outputs(outputs, [capture.path for capture in analysis.captures])
     if only_streams:
         from sipreplay.report.stream_text import write_streams
