@@ -31,7 +31,7 @@ HIGHEST = 0.9
 """No guess is surer than this."""
 MARGIN = 0.1
 """A second candidate that comes this near to the best makes the guess ambiguous."""
-NEAREST = 64
+NEAREST = 16
 _MOST_SHARING = 8
 """A From-tag or SDP origin of more Call-IDs than this says nothing."""
 _CONSTANT_SESSIONS = frozenset({"53655765"})
@@ -223,6 +223,8 @@ def _best(leg: _Leg, candidates: Iterable[_Leg], tied: Callable[[int, int], bool
 
 def _score(a: _Leg, b: _Leg) -> tuple[float, tuple[str, ...]]:
     one, two = a.dialog, b.dialog
+    if one.callee.host != two.caller.host and a.origin != b.origin and one.from_tag != two.from_tag:
+        return 0.0, ()
     if {one.caller, *one.caller_addresses} & {two.caller, *two.caller_addresses}:
         return 0.0, ()  # the same phone calls twice
     if {one.callee, *one.callee_addresses} & {two.callee, *two.callee_addresses}:

@@ -7,6 +7,7 @@ how sure that is, and by which value.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 
@@ -37,6 +38,8 @@ MAX_ALIKE = 8
 """Nor does one that more Call-IDs from one host to one address have: a constant, not a correlation."""
 LINGER_S = 32.0
 """A value ties dialogs that are no further apart in time than this (64*T1)."""
+MAX_NAMED = 64
+"""Hops of a named Call-ID that are looked at for the tags."""
 MAX_SHOWN = 16
 """Dialogs of a value that was left unused which evidence lists."""
 
@@ -107,7 +110,7 @@ def build_calls(dialogs: Sequence[HopDialog], correlate: Iterable[str] = ()) -> 
             for named in named_dialogs(dialog, refers):
                 found = _dialogs_named(named.call_id, dialog, by_call_id, groups)
                 if found:
-                    with_tags = [d for d in found if named.tags <= {d.from_tag, d.to_tag, *d.fork_tags}]
+                    with_tags = [d for d in found[:MAX_NAMED] if named.tags <= {d.from_tag, d.to_tag, *d.fork_tags}]
                     rule = named.rule if with_tags else TAGS_DIFFER
                     pair = dialog.id, (with_tags or found)[0].id
                     label = rule.name if with_tags else f"{named.rule.name}, other tags"
@@ -224,7 +227,9 @@ def _tie_referrals(
         refer = referral_of(captured)
         if refer is None:
             continue
-        for other, invite in by_target.get(_user(refer.target), ()):
+        known = by_target.get(_user(refer.target), [])
+        after = bisect_left(known, captured.time, key=_begun)
+        for other, invite in known[after : after + MAX_NAMED]:
             wait_s = other.first - captured.time
             if not 0 <= wait_s <= LINGER_S or _group(other) == _group(dialog):
                 continue
@@ -234,6 +239,10 @@ def _tie_referrals(
             elif other.caller.host == captured.destination.host:
                 values = (f"Refer-To {refer.target}", f"from {other.caller}", f"{wait_s * 1000:.0f} ms later")
                 forest.tie((dialog.id, other.id), REFER_TARGET.name, REFER_TARGET.confidence, values)
+
+
+def _begun(item: tuple[HopDialog, Referral]) -> float:
+    return item[0].first
 
 
 def _user(target: str) -> str:

@@ -231,16 +231,20 @@ def seen_in_part(case: Case) -> Iterator[Finding]:
 def many_hops(analysis: Analysis) -> Iterator[Finding]:
     """Requests that pass very many hops."""
     hops = Counter((d.call_id, d.conversation) for d in analysis.dialogs if d.upstream is not None)
+    deepest: dict[tuple[str, int], int] = {}
+    for dialog in analysis.dialogs:
+        key = dialog.call_id, dialog.conversation
+        deepest[key] = max(deepest.get(key, 0), dialog.hop)
     for dialog in analysis.dialogs:
         count = hops.get((dialog.call_id, dialog.conversation), 0)
         if dialog.hop == 0 and dialog.upstream is None and count >= MOST_HOPS:
-            deepest = max(d.hop for d in analysis.dialogs if d.call_id == dialog.call_id)
-            if deepest < MOST_HOPS:
+            depth = deepest[dialog.call_id, dialog.conversation]
+            if depth < MOST_HOPS:
                 continue
             yield Finding(
                 Severity.WARNING,
                 "many-hops",
-                f"a request from {dialog.caller} passes {deepest + 1} hops",
+                f"a request from {dialog.caller} passes {depth + 1} hops",
                 f"Call-ID {printable(dialog.call_id)}",
                 "see whether proxies send it to each other (a loop ends in 482 or 483 only after 70 hops)",
                 calls=(dialog.call,),

@@ -99,6 +99,11 @@ class Case:
         return session_timer(self.dialog)
 
     @cached_property
+    def bye(self) -> CapturedMessage | None:
+        """Its first BYE."""
+        return next((t.request for t in self.dialog.transactions if t.method == "BYE"), None)
+
+    @cached_property
     def plain(self) -> bool:
         """Whether every request was answered once with 2xx, acknowledged where it has to be, and nothing was repeated:
         then there is nothing for most checks to find."""

@@ -144,7 +144,8 @@ def dialog_facts(dialog: HopDialog) -> DialogFacts:
     initial = initial_transactions(dialog)
     if dialog.kind == "invite":
         facts.branches = _branches(initial)
-        facts.reinvites = [t for t in by_method.get("INVITE", []) if t.request.message.to_tag and t not in initial]
+        opened = {id(t) for t in initial}
+        facts.reinvites = [t for t in by_method.get("INVITE", []) if t.request.message.to_tag and id(t) not in opened]
         _prack(dialog, by_method, facts)
     facts.challenges = list(_challenges(dialog.transactions))
     facts.redirects = list(_redirects(initial))
@@ -222,7 +223,7 @@ def _redirects(initial: list[Transaction]) -> Iterator[Redirect]:
             uris = []
         wanted = {(u.user, u.host) for u in uris}
         tried = False
-        for later in initial[number + 1 :]:
+        for later in initial[number + 1 : number + 9]:
             try:
                 uri = parse_name_addr(f"<{later.request.message.request_uri}>").uri
             except SipSyntaxError:

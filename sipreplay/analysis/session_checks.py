@@ -119,7 +119,7 @@ def codec_mismatch(case: Case) -> Iterator[Finding]:
 
 def holds(case: Case) -> Iterator[Finding]:
     """Calls that ended while they were held."""
-    ended = next((t.request for t in case.dialog.transactions if t.method == "BYE"), None)
+    ended = case.bye
     for hold in case.media.holds:
         if hold.end is not None:
             continue
@@ -180,7 +180,7 @@ def session_timers(case: Case) -> Iterator[Finding]:
 
 def media_timeout(case: Case, streams: Mapping[int, list[tuple[int, Stream]]]) -> Iterator[Finding]:
     """BYEs that say, or look like, that media stopped."""
-    bye = next((t.request for t in case.dialog.transactions if t.method == "BYE"), None)
+    bye = case.bye
     if bye is None or case.dialog.upstream is not None:
         return
     reasons = [printable(v) for v in bye.message.get_all("reason")[:4]]

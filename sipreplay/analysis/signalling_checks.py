@@ -67,9 +67,10 @@ def failed(case: Case) -> Iterator[Finding]:
 
 def failed_in_dialog(case: Case) -> Iterator[Finding]:
     """Requests within a dialog that were refused."""
+    opened = {id(t) for t in case.initial}
     for transaction in case.dialog.transactions:
         final = transaction.final
-        if final is None or transaction in case.initial or not transaction.request.message.to_tag:
+        if final is None or id(transaction) in opened or not transaction.request.message.to_tag:
             continue
         status = final.message.status
         if status < 400 or status in EXPECTED | _CODECS:
@@ -186,7 +187,7 @@ def lost_ack(case: Case) -> Iterator[Finding]:
         own = max(facts.finals, key=lambda repeats: repeats.count)
         over_s = own.messages[-1].time - own.messages[0].time
         sent = facts.transaction.ack
-        bye = next((t.request for t in case.dialog.transactions if t.method == "BYE"), None)
+        bye = case.bye
         why = f"{final.message.status} was sent {own.count + 1} times in {over_s:.1f} s, "
         why += f"though packet {sent.packet} is an ACK" if sent else "and no ACK was seen"
         if bye is not None and abs(bye.time - final.time - GIVE_UP_S) < 2:
@@ -223,7 +224,7 @@ def cancel_race(case: Case) -> Iterator[Finding]:
                 answer,
             )
             continue
-        ended = any(t.method == "BYE" for t in case.dialog.transactions)
+        ended = case.bye is not None
         if not ended and case.end - final.time < SURE_S:
             continue
         yield case.finding(

@@ -102,7 +102,7 @@ _Key = tuple[str, int, str]
 def transaction_facts(dialog: HopDialog) -> DialogTransactions:
     """The facts of a dialog's transactions."""
     requests: dict[_Key, list[CapturedMessage]] = {}
-    finals: dict[tuple[_Key, int, str], list[CapturedMessage]] = {}
+    finals: dict[_Key, dict[tuple[int, str], list[CapturedMessage]]] = {}
     for captured in dialog.messages:
         if captured.copy:
             continue
@@ -111,19 +111,17 @@ def transaction_facts(dialog: HopDialog) -> DialogTransactions:
             requests.setdefault((message.branch, message.cseq_number, message.method), []).append(captured)
         elif message.status >= 200:
             key = (message.branch, message.cseq_number, message.cseq_method)
-            finals.setdefault((key, message.status, message.to_tag), []).append(captured)
+            finals.setdefault(key, {}).setdefault((message.status, message.to_tag), []).append(captured)
     known: set[_Key] = set()
     facts = []
+    cancels = {(t.cseq, t.from_caller): t for t in dialog.transactions[::-1] if t.method == "CANCEL"}
     for transaction in dialog.transactions:
         key = (transaction.branch, transaction.cseq, transaction.method)
         known.add(key)
         said = requests.get(key) or [transaction.request]
-        answers = [
-            messages
-            for (answered, _, _), messages in finals.items()
-            if answered == key and messages[0].source != said[0].source
-        ]
-        facts.append(_facts(dialog, transaction, said, answers))
+        answers = [found for found in finals.get(key, {}).values() if found[0].source != said[0].source]
+        cancel = cancels.get((transaction.cseq, transaction.from_caller)) if transaction.method == "INVITE" else None
+        facts.append(_facts(dialog, transaction, said, answers, cancel))
     orphans = tuple(
         m
         for m in dialog.messages
@@ -135,7 +133,11 @@ def transaction_facts(dialog: HopDialog) -> DialogTransactions:
 
 
 def _facts(
-    dialog: HopDialog, transaction: Transaction, said: list[CapturedMessage], answers: list[list[CapturedMessage]]
+    dialog: HopDialog,
+    transaction: Transaction,
+    said: list[CapturedMessage],
+    answers: list[list[CapturedMessage]],
+    cancel: Transaction | None,
 ) -> TransactionFacts:
     invite = transaction.method == "INVITE"
     reliable = dialog.transport != "UDP"
@@ -162,8 +164,8 @@ def _facts(
         gave_up_s=None if transaction.responses else said[-1].time - said[0].time,
         waited_s=max(0.0, last - said[0].time),
         lost_ack=invite and final is not None and _ack_lost(transaction, final, repeated),
-        cancelled=transaction.method == "INVITE" and _cancel_of(dialog, transaction) is not None,
-        cancel_race=_cancel_race(dialog, transaction),
+        cancelled=cancel is not None,
+        cancel_race=_cancel_race(transaction, cancel),
         glare=final is not None and final.message.status == 491,
         extra_finals=extra if invite else (),
     )
@@ -205,21 +207,7 @@ def _ack_lost(transaction: Transaction, final: CapturedMessage, finals: Sequence
     return bool(after)
 
 
-def _cancel_of(dialog: HopDialog, invite: Transaction) -> Transaction | None:
-    return next(
-        (
-            t
-            for t in dialog.transactions
-            if t.method == "CANCEL" and t.cseq == invite.cseq and t.from_caller == invite.from_caller
-        ),
-        None,
-    )
-
-
-def _cancel_race(dialog: HopDialog, transaction: Transaction) -> str:
-    if transaction.method != "INVITE":
-        return ""
-    cancel = _cancel_of(dialog, transaction)
+def _cancel_race(transaction: Transaction, cancel: Transaction | None) -> str:
     if cancel is None:
         return ""
     final = transaction.final
