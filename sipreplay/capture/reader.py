@@ -129,6 +129,8 @@ class CaptureReader:
     def _opened(self) -> Any:
         """The file behind this path, decompressed if need be."""
         if self.path == STDIN:
+            if sys.stdin.buffer.closed:
+                raise CaptureError("-: standard input has been read already; save it to a file and name that")
             return self._unpacked(sys.stdin.buffer)
         try:
             file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - the caller closes it

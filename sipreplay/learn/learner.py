@@ -18,6 +18,7 @@ from sipreplay.bundle.folder import refuse_full_folder, write_bundle
 from sipreplay.bundle.model import Bundle, BundleScenario, SourceCapture
 from sipreplay.bundle.script import NAME as SCRIPT
 from sipreplay.bundle.script import sipp_script
+from sipreplay.capture.spool import spooled
 from sipreplay.errors import CaptureError, ScenarioError, UsageError
 from sipreplay.learn import tables
 from sipreplay.learn.dialogue import build_draft
@@ -77,7 +78,11 @@ def learn(
     options = options or LearnOptions()
     options.check()
     refuse_full_folder(output, options.force)
-    captures = [Path(path) for path in paths]
+    with spooled(paths) as captures:
+        return _learn(captures, output, options, progress)
+
+
+def _learn(captures: Sequence[Path], output: Path, options: LearnOptions, progress: Progress | None) -> LearnReport:
     analysis = analyse(captures, progress=progress, correlate=options.correlate, keylog=options.keylog)
     chosen = _chosen(analysis, options)
     units, left_out = make_units(analysis, chosen)

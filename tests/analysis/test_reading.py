@@ -323,6 +323,51 @@ def test_headers_are_there_when_asked_for(write):
     assert (analysis.dialogs[0].state, analysis.dialogs[0].from_tag) == ("completed", "f")
 
 
+def test_a_tcp_connection_and_fragments_go_on_in_the_next_file(write):
+    whole = INVITE + ACK
+    packets = [(0.0, tcp(b"", 0, 2))] + [
+        (0.01 * n, tcp(whole[100 * n - 100 : 100 * n], 100 * n - 99)) for n in range(1, 14)
+    ]
+    datagram = udp(BYE, CALLER, CALLEE, (5060, 5060))[20:]
+    packets += [
+        (0.5, ip(datagram[:200], 17, CALLER, CALLEE, 77, 0x2000)),
+        (0.51, ip(datagram[200:], 17, CALLER, CALLEE, 77, 25)),
+    ]
+    files = [write(packets[at : at + 3], f"{at}.pcap") for at in range(0, len(packets), 3)]
+    one, several = analyse([write(packets)]), analyse(files[::-1])
+    assert [m.data for m in one.messages] == [INVITE, ACK, BYE]
+    assert [m.data for m in several.messages] == [INVITE, ACK, BYE]
+    assert len({m.capture for m in several.messages}) > 1
+    assert not any(capture.problems for capture in several.captures)
+
+
+def test_connections_begin_anew_in_a_file_that_is_much_later(write):
+    begin = write([(0.0, tcp(b"", 0, 2)), (0.1, tcp(INVITE[:200], 1))], "1.pcap")
+    later = write([(100.0, tcp(INVITE[200:] + ACK, 201))], "2.pcap")
+    assert [m.data for m in analyse([later, begin]).messages] == [ACK]
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.03, 0.7])
+def test_two_interfaces_that_saw_one_call_count_it_once(write, offset):
+    one = write(call(), "1.pcap")
+    two = write([(time + offset, packet) for time, packet in call()], "2.pcap")
+    analysis = analyse([two, one])
+    assert figures(analysis) == (1, 1, 2)
+    assert sum(m.copy for m in analysis.messages) == 6
+    assert [(s.packets, s.lost, s.duplicates) for s in analysis.streams] == [(50, 0, 0)] * 2
+
+
+def test_the_two_sides_of_a_call_in_two_files(write):
+    packets = call()
+    sides = [
+        [item for item in packets if item[1][12:16] == side] for side in (packets[0][1][12:16], packets[1][1][12:16])
+    ]
+    analysis = analyse([write(sides[0], "1.pcap"), write(sides[1], "2.pcap")])
+    assert [m.capture for m in analysis.messages] == [0, 1, 1, 0, 0, 1]
+    assert [d.state for d in analysis.dialogs] == ["completed"]
+    assert [(s.packets, s.from_caller) for s in analysis.streams] == [(50, True), (50, False)]
+
+
 def test_a_registration_that_goes_on_over_rotated_files_is_one(write):
     paths = []
     for n in range(3):
