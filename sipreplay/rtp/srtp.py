@@ -150,7 +150,7 @@ class _Opener:
         assert self._session is not None
         try:
             clear: bytes = self._session.unprotect(packet)
-        except (Error, TypeError):
+        except (Error, ValueError):  # ValueError: longer than libsrtp's buffer
             return None
         return clear
 

@@ -114,3 +114,9 @@ def test_key_derivation_of_rfc_6188() -> None:
     assert srtp._derived(key, salt, 0, 32).hex() == "5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4"
     assert srtp._derived(key, salt, 2, 14).hex() == "fa31791685ca444a9e07c6c64e93"
     assert srtp._derived(key, salt, 1, 20).hex() == "fd9c32d39ed5fbb5a9dc96b30818454d1313dc05"
+
+
+@given(st.sampled_from(sorted(SUITES)), st.binary(max_size=80), st.sampled_from([0, 1500, 9000]))
+def test_any_packet_is_opened_or_refused(suite: str, data: bytes, more: int) -> None:
+    for mki in ("", "|1:4"):
+        assert Decryptor(parse_crypto(crypto(suite, mki))).open(data + bytes(more)) is None
