@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sipreplay.analysis.dialog_facts import dialog_facts
 from sipreplay.analysis.findings import Finding, Severity
-from sipreplay.analysis.model import Analysis, HopDialog, Stream
+from sipreplay.analysis.model import Analysis, Digit, HopDialog, Stream
 from sipreplay.analysis.sdp_media import SdpSight, offers_answers
 from sipreplay.analysis.stream_findings import FEWEST_PACKETS, SIDES, STREAM_CHECKS, about, sent_by, way
 
@@ -20,6 +20,8 @@ TALK_SECONDS = 3.0
 LATE_SECONDS = 2.0
 EARLY_SECONDS = 0.5
 AFTER_BYE_SECONDS = 2.0
+NEAR_SECONDS = 3.0
+"""How much later a digit may be on the next leg."""
 
 _TALKED = frozenset({"established", "completed"})
 _MUTE = frozenset({"recvonly", "inactive"})
@@ -263,26 +265,45 @@ def _blind(analysis: Analysis, untied: list[int]) -> Iterator[Finding]:
 
 
 def _digits_between_legs(analysis: Analysis, by_dialog: dict[int, list[tuple[int, Stream]]]) -> Iterator[Finding]:
-    """Digits that are on one leg of a call and not on the other."""
+    """Digits of a caller that the leg on the other side of a B2BUA does not carry on."""
     for call in analysis.calls:
-        legs = [
-            (ident, place, stream)
+        if len(call.dialogs) < 2:
+            continue
+        legs = {
+            ident: [(place, s) for place, s in by_dialog.get(ident, ()) if s.from_caller and s.media == "audio"]
             for ident in call.dialogs
-            for place, stream in by_dialog.get(ident, ())
-            if stream.from_caller and stream.kind != "t38"
-        ]
-        dialled: dict[int, str] = {}
-        for ident, _, stream in legs:
-            dialled[ident] = dialled.get(ident, "") + stream.dtmf
-        if len(dialled) > 1 and len(set(dialled.values())) > 1 and any(dialled.values()):
-            told = ", ".join(f"{digits or 'none'} in dialog {ident}" for ident, digits in sorted(dialled.items()))
-            yield Finding(
-                Severity.WARNING,
-                "digits-differ-between-legs",
-                "digits of the caller are not the same on all legs",
-                told,
-                "see how each leg agreed to send digits (telephone-event, INFO, tones), and what converts them",
-                calls=(call.id,),
-                dialogs=tuple(sorted(dialled)),
-                streams=tuple(place for _, place, _ in legs),
-            )
+        }
+        for ident, streams in legs.items():
+            digits = [digit for _, stream in streams for digit in stream.digits]
+            if not digits:
+                continue
+            dialog = analysis.dialog(ident)
+            beyond = [
+                other
+                for other in call.dialogs
+                if legs[other] and other != ident and analysis.dialog(other).caller.host == dialog.callee.host
+            ]
+            lost = [digit for digit in digits if _is_lost(digit, [stream for o in beyond for _, stream in legs[o]])]
+            if lost:
+                keys = "".join(digit.digit for digit in lost)
+                yield Finding(
+                    Severity.WARNING,
+                    "digits-lost-between-legs",
+                    f"digits of the caller do not go on past {dialog.callee}",
+                    f"{keys} in dialog {ident}, within {NEAR_SECONDS:.0f} s not in"
+                    f" {', '.join(f'dialog {other}' for other in beyond)}",
+                    "see how each leg agreed to send digits (telephone-event, INFO, tones), and what converts them",
+                    calls=(call.id,),
+                    dialogs=(ident, *beyond),
+                    streams=tuple(place for o in (ident, *beyond) for place, _ in legs[o]),
+                )
+
+
+def _is_lost(digit: Digit, streams: list[Stream]) -> bool:
+    """Whether none of some streams has a digit, though one was there to carry it."""
+    there = [s for s in streams if s.first <= digit.time <= s.last]
+    return bool(there) and not any(
+        other.digit == digit.digit and abs(other.time - digit.time) <= NEAR_SECONDS
+        for stream in streams
+        for other in stream.digits
+    )

@@ -212,3 +212,40 @@ def test_a_digit_without_end(tmp_path: Path) -> None:
 
 def test_they_are_among_all_findings(tmp_path: Path) -> None:
     assert "one-way-audio" in {f.rule for f in findings(analysed(tmp_path / "c.pcap", rtp(A_MEDIA, B_MEDIA)))}
+
+
+@pytest.mark.parametrize(("carried", "lost"), [("42", None), ("4", "2"), ("", "42")])
+def test_digits_that_a_b2bua_does_not_carry_on(tmp_path: Path, carried: str, lost: str | None) -> None:
+    """One call of two legs: the second has the host of the first's callee as its caller, and names its Call-ID."""
+    event = "rtpmap:101 telephone-event/8000"
+    far, near = ("192.0.2.3", 7000), ("192.0.2.2", 6100)
+
+    def leg(data: bytes) -> bytes:
+        data = data.replace(b"call@test", b"leg2@test").replace(b"192.0.2.1:5060", b"192.0.2.2:5060")
+        return data.replace(b"\r\nContent-Length", b"\r\nX-Call-ID: call@test\r\nContent-Length", 1)
+
+    def tones(digits: str, source: tuple[str, int], target: tuple[str, int], ssrc: int) -> list[Packet]:
+        packets = event_packets(digits, payload_type=101, ssrc=ssrc, sequence=300, timestamp=48000)
+        return [(6.6 + at / 1000, source, target, build_rtp(packet)) for at, packet in packets]
+
+    offer, answer = sdp("192.0.2.2", audio(6100, "0 101", event)), sdp("192.0.2.3", audio(7000, "0 101", event))
+    more = [
+        (0.1, ("192.0.2.2", 5060), ("192.0.2.3", 5060), leg(message("INVITE", "1 INVITE", body=offer))),
+        (0.3, ("192.0.2.3", 5060), ("192.0.2.2", 5060), leg(message("200 OK", "1 INVITE", "b", answer))),
+        (0.31, ("192.0.2.2", 5060), ("192.0.2.3", 5060), leg(message("ACK", "1 ACK", "b"))),
+        *rtp(near, far, ssrc=79, count=320, start=0.6),
+        *tones(carried, near, far, 79),
+        *rtp(far, near, ssrc=80, count=320, start=0.6),
+        *tones("42", A_MEDIA, B_MEDIA, 77),
+    ]
+    body = audio(4000, "0 101", event)
+    analysis = analysed(
+        tmp_path / "c.pcap",
+        both(),
+        offer=sdp("192.0.2.1", body),
+        answer=sdp("192.0.2.2", body.replace("4000", "6000")),
+        more=more,
+    )
+    assert len(analysis.calls) == 1
+    digits = [finding.why for finding in found(analysis) if finding.rule == "digits-lost-between-legs"]
+    assert [why.partition(" ")[0] for why in digits] == ([lost] if lost else [])
