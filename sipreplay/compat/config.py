@@ -109,6 +109,8 @@ def settings_of(line: CommandLine) -> Settings:
         auth_user=line.text("au"),
         auth_password=line.text("ap"),
         auth_uri=line.text("auth_uri"),
+        tdm_map=line.text("tdmmap"),
+        short_lines=True,
         keys={str(key): str(value) for key, value in line.repeated.get("key", [])},
         set_variables={str(name): str(value) for name, value in line.repeated.get("set", [])},
         allow_net=list(EVERYWHERE),

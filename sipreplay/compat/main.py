@@ -27,7 +27,7 @@ from sipreplay.engine.loop import EngineResult, Loop, run_engine
 from sipreplay.errors import SipReplayError, TransportError, UsageError
 from sipreplay.media.port import MediaPort
 from sipreplay.scenario.builtin import builtin
-from sipreplay.scenario.checks import check_injection, media_kinds
+from sipreplay.scenario.checks import check_injection, media_kinds, short_line_problems
 from sipreplay.scenario.distributions import percentile_99
 from sipreplay.scenario.model import Pause, Scenario
 
@@ -103,7 +103,10 @@ def _load(config: EngineConfig) -> dict[str, Scenario]:
     scenario = load_scenario(config)
     for warning in scenario.warnings:
         print(f"sipreplay sipp: warning: {warning}", file=sys.stderr)
-    check_injection(scenario, load_injections(config, scenario), config.keys)
+    injections = load_injections(config, scenario)
+    check_injection(scenario, injections, config.keys, short_lines=config.short_lines)
+    for short in short_line_problems(scenario, injections, config.keys):
+        print(f"sipreplay sipp: warning: {short}", file=sys.stderr)
     if scenario.is_client and config.remote is None:
         raise TransportError(
             "the scenario places calls: give the remote host, as in 'sipreplay sipp -sn uac 127.0.0.1'"

@@ -61,6 +61,7 @@ OPTIONS: Mapping[str, Option] = _options(
     Option("d", ("ms",), "Length of a <pause> that does not say its own.", metavar="TIME"),
     Option("au", ("text",), "User of [authentication] (default: -s).", metavar="USER"),
     Option("ap", ("text",), "Password of [authentication] (default: password).", metavar="PASSWORD"),
+    Option("tdmmap", ("text",), "Circuits that [tdmmap] prints, as {0-3}{99}{5-8}{1-31}.", metavar="MAP"),
     Option("auth_uri", ("text",), "URI of [authentication] (default: the remote host).", metavar="URI"),
     Option("aa", (), "Answer INFO, NOTIFY, OPTIONS and UPDATE that the scenario does not expect with 200."),
     Option(
@@ -192,6 +193,5 @@ NOT_YET: Mapping[str, str] = {
     ),
     "plugin": "SIPp's plugins are C++ libraries, which cannot be loaded here; use [file] or an injection file",
     "rxrn": "SIPp itself never accepts it; use -rxsf FILE",
-    "tdmmap": "circuits are not supported yet; leave it out, and [tdmmap] out of the scenario",
 }
 """SIPp's other options, and what to do instead."""

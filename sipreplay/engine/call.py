@@ -25,6 +25,7 @@ class More:
         "branches",
         "challenge",
         "challenge_code",
+        "circuit",
         "finals",
         "kinds",
         "media_port",
@@ -46,6 +47,8 @@ class More:
         """The 401 or 407 that [authentication] answers."""
         self.challenge_code = 0
         self.nonce_count = 0
+        self.circuit = b""
+        """The TDM circuit of the call, once it was printed."""
         self.branches: dict[bytes, int] = {}
         """Branch sent to its named transaction."""
         self.finals: dict[int, bytes] = {}

@@ -14,7 +14,7 @@ from sipreplay.engine.files import load_injections
 from sipreplay.engine.program import compile_program
 from sipreplay.errors import ScenarioError
 from sipreplay.media.port import NoMedia
-from sipreplay.scenario.checks import injection_problems
+from sipreplay.scenario.checks import injection_problems, short_line_problems
 from sipreplay.scenario.injection import InjectionFile
 from sipreplay.scenario.reader import Examination, examine_scenario
 
@@ -62,6 +62,7 @@ def check_file(path: Path, injection: list[Path], keys: dict[str, str] | None = 
     if found.examined is not None and not found.errors:
         scenario = found.examined.scenario
         found.errors += injection_problems(scenario, injections, config.keys)
+        found.errors += short_line_problems(scenario, injections, config.keys)
         if not found.errors:
             try:
                 endpoint = endpoint_of(config, 5060)

@@ -87,6 +87,10 @@ class EngineConfig:
     timeout_error: bool = False
     auth_user: str = ""
     auth_password: str = ""
+    tdm_map: str = ""
+    """What [tdmmap] prints is taken from (SIPp -tdmmap), as `{0-3}{99}{5-8}{1-31}`."""
+    short_lines: bool = False
+    """A [fieldN] beyond the end of its line is empty, with a warning, as in SIPp; else an error before the start."""
     auth_uri: str = ""
     """What credentials name instead of the remote host (SIPp -auth_uri)."""
     keys: dict[str, str] = field(default_factory=dict)

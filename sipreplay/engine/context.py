@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from sipreplay.engine.call import Call, Value
+from sipreplay.engine.circuits import Circuits
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.counters import Counters
 from sipreplay.engine.endpoint import Endpoint
@@ -27,6 +28,7 @@ def indexes_of(config: EngineConfig, injections: list[InjectionFile]) -> dict[st
         source = next((injection for injection in injections if injection.name == name), None)
         if source is None:
             raise UsageError(f"-infindex names {name}, but no injection file of that name was given")
+        source.require_fields(field, "-infindex")
         out[name] = source.index(field)
     return out
 
@@ -66,6 +68,9 @@ class Context:
         """The scenario said stop_now."""
         self.dynamic_id = config.dynamic_ids[0]
         self.allowed = allowed_networks(config.allow_net, endpoint.remote_ip)
+        self.resolved: dict[str, str] = {}
+        """Names of <setdest> to addresses."""
+        self.circuits = Circuits(config.tdm_map) if config.tdm_map else None
         self.on_warning: Callable[[str], None] | None = None
         self.on_log: Callable[[str], None] | None = None
         self.on_remark: Callable[[str, bytes], None] | None = None

@@ -15,7 +15,7 @@ from sipreplay.engine.program import scaled_pause
 from sipreplay.engine.render import render
 from sipreplay.engine.steps import NO_VARIABLE, RECV, RECV_COMMAND, Step
 from sipreplay.engine.variables import is_set, read
-from sipreplay.errors import UsageError
+from sipreplay.errors import ScenarioError, UsageError
 from sipreplay.stats.calls import FailureExample
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def begin(engine: Engine, now: float) -> None:
         set_rates(program.clock_rates)
     if program.shared_media and program.media_kinds:
         engine.media.shared(engine.endpoint.media_port)
+    for text in program.warnings:
+        engine.warn(text)
     if program.init:
         _run_init(engine, now)
     engine.plan(now)
@@ -104,7 +106,10 @@ def _open(engine: Engine, call: Call, now: float, *, run: bool = True) -> None:
         totals.peak = totals.current
     if engine.injections:
         random = engine.random
-        call.lines = [source.line(call.user, random.random()) for source in engine.injections]
+        try:
+            call.lines = [source.line(call.user, random.random()) for source in engine.injections]
+        except ScenarioError as error:
+            raise FatalError(str(error)) from None
     if engine.program.auto_media:
         try:
             media_port(engine, call)
@@ -245,6 +250,8 @@ def end(engine: Engine, call: Call, now: float, reason: str, *, remember: bool =
     if engine.on_end is not None:
         engine.on_end(call, reason)
     more = call.more
+    if more is not None and more.circuit and engine.circuits is not None:
+        engine.circuits.release(more.circuit)
     if more is not None and more.media_port:
         engine.media.release(call.number, more.media_port)
     if more is not None and more.playing and engine.program.shared_media:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sipreplay.engine.engine import Engine
 
 HEADER_CAP = 2049
+RESOLVED_LIMIT = 1000
 
 
 def perform(engine: Engine, call: Call, operations: list[Operation], subject: bytes, now: float) -> bool:
@@ -251,8 +253,25 @@ def _url_encoded(text: bytes) -> bytes:
     return quote_from_bytes(text, safe="").encode("ascii")
 
 
+def _resolved(engine: Engine, host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address of a name, of the same IP version as the remote host's; the whole engine waits for the resolver."""
+    if host == engine.endpoint.remote_host:
+        return ipaddress.ip_address(engine.endpoint.remote_ip)
+    known = engine.resolved.get(host)
+    if known is None:
+        family = socket.AF_INET6 if ":" in engine.endpoint.local_ip else socket.AF_INET
+        try:
+            found = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:
+            raise CallFailed("", f"setdest: cannot resolve {host!r}: {error}") from None
+        if len(engine.resolved) < RESOLVED_LIMIT:
+            engine.resolved[host] = str(found[0][4][0])
+        known = str(found[0][4][0])
+    return ipaddress.ip_address(known)
+
+
 def _set_destination(engine: Engine, call: Call, operation: Operation, now: float) -> None:
-    """Change the call's peer, within the networks that the run may send to; names are not resolved."""
+    """Change the call's peer, within the networks that the run may send to. A name is resolved once in a run."""
     host = _text(engine, call, operation.text, now).decode("utf-8", "replace").strip().strip("[]")
     port_text = _text(engine, call, operation.text2, now).decode("utf-8", "replace").strip()
     protocol = _text(engine, call, operation.text3, now).decode("utf-8", "replace").strip().upper()
@@ -265,9 +284,7 @@ def _set_destination(engine: Engine, call: Call, operation: Operation, now: floa
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        if host != engine.endpoint.remote_host:
-            raise CallFailed("", f"setdest: {host!r} is not an address") from None
-        address = ipaddress.ip_address(engine.endpoint.remote_ip)
+        address = _resolved(engine, host)
     if not may_reach(engine.allowed, address):
         raise CallFailed(
             "", f"setdest to {address}: a network that the run may not send to; allow it with --allow-net {address}"

@@ -21,7 +21,7 @@ from sipreplay.engine.variables import Names
 from sipreplay.errors import ScenarioError
 from sipreplay.media.port import MediaPort, NoMedia
 from sipreplay.scenario import model
-from sipreplay.scenario.checks import check_injection
+from sipreplay.scenario.checks import check_injection, short_line_problems
 from sipreplay.scenario.distributions import LONGEST_MS, percentile_99, sample
 from sipreplay.scenario.injection import InjectionFile
 from sipreplay.scenario.keywords import compile_default_message, compile_text, sent_kind
@@ -69,7 +69,13 @@ class _Compiler:
         names = [injection.name for injection in injections]
         self.names = Names(scenario.global_variables, scenario.user_variables, users=config.users is not None)
         self.templates = TemplateCompiler(
-            endpoint, self.names, names, service=config.service, users=config.users, keys=config.keys
+            endpoint,
+            self.names,
+            names,
+            service=config.service,
+            users=config.users,
+            keys=config.keys,
+            circuits=bool(config.tdm_map),
         )
         self.actions = ActionCompiler(self.templates, config, media, names, scenario.file, problems)
         self.rtds: list[str] = []
@@ -127,7 +133,12 @@ class _Compiler:
         program.heads = HeadReader(frozenset(self.templates.headers))
         program.uses_cseq = self.templates.uses_cseq
         program.uses_lines = bool(self.injections)
-        check_injection(self.scenario, self.injections, self.config.keys)
+        check_injection(self.scenario, self.injections, self.config.keys, short_lines=self.config.short_lines)
+        if self.config.short_lines:
+            program.warnings += map(str, short_line_problems(self.scenario, self.injections, self.config.keys))
+        for source in self.injections:
+            if source.mode == "USER" and (self.config.users or 0) > len(source):
+                raise ScenarioError(f"{self.config.users} users, but only {len(source)} lines for them", source.name)
         for name in self.config.set_variables:
             if name not in program.global_names:
                 raise ScenarioError(

@@ -9,6 +9,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from sipreplay.dumps.times import timestamp
 from sipreplay.engine import authentication, headers, steps
 from sipreplay.engine.call import Call
 from sipreplay.engine.failure import CallFailed
@@ -199,11 +200,13 @@ def _value(engine: Engine, call: Call, code: int, argument: Any, now: float) -> 
     if code == steps.CLOCK_TICK:
         return b"%d" % engine.tick(now)
     if code == steps.TIMESTAMP:
-        return timestamp(engine.wall(now)).encode()
+        return timestamp(engine.wall(now), rfc3339=engine.config.rfc3339).encode()
     if code == steps.DATE:
         return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(engine.wall(now))).encode()
     if code == steps.USER_ID:
         return b"%d" % call.user
+    if code == steps.CIRCUIT:
+        return _circuit(engine, call)
     if code == steps.FILE:
         return engine.read_file(render(engine, call, argument, now).decode("utf-8", "surrogateescape"))
     if code == steps.FILL:
@@ -212,6 +215,16 @@ def _value(engine: Engine, call: Call, code: int, argument: Any, now: float) -> 
         pattern = render(engine, call, text, now) or b"X"
         return (pattern * (count // len(pattern) + 1))[:count]
     return b""
+
+
+def _circuit(engine: Engine, call: Call) -> bytes:
+    """The call's circuit, taken when it is first printed."""
+    more = call.extra()
+    if not more.circuit and engine.circuits is not None:
+        more.circuit = engine.circuits.take(engine.random)
+        if not more.circuit:
+            raise CallFailed("OutboundCongestion", "all circuits of -tdmmap are taken")
+    return more.circuit
 
 
 def field(engine: Engine, call: Call, argument: tuple[int, int, Template | None], now: float) -> bytes:
@@ -224,10 +237,3 @@ def field(engine: Engine, call: Call, argument: tuple[int, int, Template | None]
     else:
         line = call.lines[number] if call.lines is not None else -1
     return source.field(line, column).encode("utf-8", "surrogateescape")
-
-
-def timestamp(wall: float) -> str:
-    """SIPp's time stamp: local date, time and seconds since 1970, with tabs."""
-    seconds = int(wall)
-    fraction = int((wall - seconds) * 1_000_000)
-    return time.strftime("%Y-%m-%d\t%H:%M:%S", time.localtime(seconds)) + f".{fraction:06d}\t{seconds}.{fraction:06d}"

@@ -48,7 +48,7 @@ FILE: Final = 19
 FILL: Final = 20
 AUTHENTICATION: Final = 21
 LENGTH: Final = 22
-MESSAGE_INDEX: Final = 23
+CIRCUIT: Final = 23
 
 # Scopes of a variable, in the upper bits of its reference.
 CALL_SCOPE: Final = 0

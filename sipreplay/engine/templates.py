@@ -52,9 +52,11 @@ class TemplateCompiler:
         service: str,
         users: int | None,
         keys: Mapping[str, str],
+        circuits: bool = False,
     ) -> None:
         self.names = names
         self.keys = keys
+        self.circuits = circuits
         self.injections = injections
         self.service = service
         self.endpoint = endpoint
@@ -146,7 +148,9 @@ class TemplateCompiler:
         elif name == "authentication":
             out.slot(steps.AUTHENTICATION, tuple(self.argument(word.argument(name)) for name in CREDENTIALS))
         elif name == "tdmmap":
-            raise ScenarioError("keyword [tdmmap] needs -tdmmap, which is not built yet")
+            if not self.circuits:
+                raise ScenarioError("[tdmmap] needs a map of circuits; give one with -tdmmap")
+            out.slot(steps.CIRCUIT, None)
         else:
             raise ScenarioError(
                 f"keyword [{name}] belongs to media streams (rtp_stream, SRTP), which are not built yet"

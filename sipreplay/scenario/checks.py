@@ -47,23 +47,28 @@ def scenario_problems(
 
 
 def check_injection(
-    scenario: model.Scenario, files: Sequence[InjectionFile], keys: Mapping[str, str] | None = None
+    scenario: model.Scenario,
+    files: Sequence[InjectionFile],
+    keys: Mapping[str, str] | None = None,
+    *,
+    short_lines: bool = False,
 ) -> None:
     """That every `[fieldN]`, `lookup`, `insert` and `replace` finds its file, and every line has that field.
 
-    `files` in the order of their options: the first is the default. Raises ScenarioError naming the scenario's line,
-    or the injection file and its line.
+    `files` in the order of their options: the first is the default. With `short_lines`, lines without the field are no
+    error. Raises ScenarioError naming the scenario's line, or the injection file and its line.
     """
     for problem in injection_problems(scenario, files, keys):
+        raise problem
+    for problem in () if short_lines else short_line_problems(scenario, files, keys):
         raise problem
 
 
 def injection_problems(
     scenario: model.Scenario, files: Sequence[InjectionFile], keys: Mapping[str, str] | None = None
 ) -> Iterator[ScenarioError]:
-    """What `check_injection` raises the first of."""
+    """Files that are not there, and changes to lines that cannot be changed."""
     named = {file.name: file for file in files}
-    short: set[tuple[str, int]] = set()
     missing: set[tuple[int, int]] = set()
     for line, keyword in _keyword_uses(scenario, keys):
         if keyword.name != "field":
@@ -79,10 +84,7 @@ def injection_problems(
             name = keyword.plain("file") if keyword.argument("file") else files[0].name
             if name not in named:
                 yield _unknown_file(name, named, scenario.file, line)
-            elif (name, number) not in short:
-                named[name].require_fields(number)
         except ScenarioError as error:
-            short.add((name, number))
             yield ScenarioError(error.message, error.file or scenario.file, error.line or line)
     for element in _all_elements(scenario):
         for action in element.actions:
@@ -92,6 +94,24 @@ def injection_problems(
                 elif named[action.file].printf and not isinstance(action, model.Lookup):
                     text = f"the lines of '{action.file}' cannot be changed, because it has PRINTF"
                     yield ScenarioError(text, scenario.file, action.line or element.line)
+
+
+def short_line_problems(
+    scenario: model.Scenario, files: Sequence[InjectionFile], keys: Mapping[str, str] | None = None
+) -> Iterator[ScenarioError]:
+    """Lines that do not have a field which the scenario uses: the first line of each file for each field."""
+    named = {file.name: file for file in files}
+    wanted: dict[tuple[str, int], None] = {}
+    for _, keyword in _keyword_uses(scenario, keys):
+        if keyword.name == "field" and files:
+            name = keyword.plain("file") if keyword.argument("file") else files[0].name
+            wanted.setdefault((name, int(keyword.plain("index"))))
+    for name, number in wanted:
+        try:
+            if name in named:
+                named[name].require_fields(number)
+        except ScenarioError as error:
+            yield error
 
 
 def wanted_by(scenario: model.Scenario, name: str, *, default: bool) -> str:

@@ -106,13 +106,14 @@ class InjectionFile:
         if self.printf:
             raise ScenarioError(f"{action}: the file has PRINTF, its lines cannot be changed", self.name)
 
-    def require_fields(self, number: int) -> None:
-        """Raise ScenarioError, naming the line, if some line has no field `number`."""
+    def require_fields(self, number: int, user: str = "") -> None:
+        """Raise ScenarioError, naming the line, if some line has no field `number`; `user` is who wants it."""
         for fields, place in zip(self.lines, self.line_numbers, strict=True):
             if number >= len(fields):
                 raise ScenarioError(
                     f"the line has {len(fields)} field{'s' * (len(fields) != 1)}, "
-                    f"but the scenario uses [field{number}]; fields are numbered from 0 and separated by ';'",
+                    f"but {user or f'the scenario uses [field{number}]'}{f' names field {number}' if user else ''}; "
+                    "fields are numbered from 0 and separated by ';'",
                     self.name,
                     place,
                 )

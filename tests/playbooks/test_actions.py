@@ -63,6 +63,44 @@ def test_a_file_that_was_not_given_is_found_before_the_start() -> None:
         said("<log message='x'/>", "[field0 file=b.csv]", injections=USERS)
 
 
+def test_circuits_are_printed_and_given_back() -> None:
+    text = request("OPTIONS", "X: [tdmmap] [tdmmap]")
+    play = Playbook(scenario(text, '<recv response="200"/>'), tdm_map="{0-0}{1}{2-2}{3-3}", calls=2, rate_cps=1.0)
+    assert play.expects("OPTIONS").header("X") == "0.1.2/3 0.1.2/3"
+    play.replies("200 OK")
+    assert play.expects("OPTIONS").header("X") == "0.1.2/3 0.1.2/3"
+    with pytest.raises(ScenarioError, match=r"2: \[tdmmap\] needs a map"):
+        Playbook(scenario(text))
+
+
+def test_a_field_that_a_line_lacks_is_empty_only_where_sipp_is_followed() -> None:
+    lines = {"users.csv": "SEQUENTIAL\nann\n"}
+    assert said("", "[field0]|[field1]|", injections=lines, short_lines=True) == "ann||"
+    with pytest.raises(ScenarioError, match=r"users.csv:2: the line has 1 field, but the scenario uses \[field1\]"):
+        said("", "[field0]|[field1]|", injections=lines)
+
+
+def test_an_index_of_a_field_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"users.csv:2: the line has 2 fields, but -infindex names field 2"):
+        said("", "x", injections=USERS, injection_index=[("users.csv", 2)])
+
+
+def test_users_without_a_line_are_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"users.csv: 3 users, but only 2 lines for them"):
+        said("", "[field0]", injections={"users.csv": "USER\na\nb\n"}, users=3, calls=None)
+
+
+def test_setdest_takes_names() -> None:
+    there = '<nop><action><setdest host="localhost" port="5070" protocol="udp"/></action></nop>'
+    play = Playbook(scenario(there, request("OPTIONS")))
+    assert play.expects("OPTIONS").destination == ("127.0.0.1", 5070)
+
+
+def test_a_time_stamp_by_rfc_3339() -> None:
+    assert "T" in said("", "[timestamp]", rfc3339=True)
+    assert len(said("", "[timestamp]").split("\t")) == 3
+
+
 def test_url_coding_keeps_what_rfc_3986_calls_unreserved() -> None:
     encode = '<assignstr assign_to="v" value="a b/\\xC3\\xA9-_.~+%"/><urlencode variable="v"/>'
     assert said(encode, "[$v]") == "a%20b%2F%C3%A9-_.~%2B%25"
