@@ -7,7 +7,7 @@ a proxy counts for each neighbour. Computed when asked for; never judges.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -41,7 +41,7 @@ class Peer:
     failures: dict[str, int] = field(default_factory=dict)
     """Attempts by final status; "none" never got one."""
     retransmissions: int = 0
-    """Requests that were sent again, of all methods, in this direction."""
+    """Requests of all methods that were sent again in these dialogs, by either side."""
     acd_s: float | None = None
     """Mean time from the 2xx to the BYE, of calls that have both."""
     pdd_median_ms: float | None = None
@@ -118,8 +118,8 @@ def peers(analysis: Analysis, actors: Actors | None = None) -> list[Peer]:
         if dialog.alias_of is not None:
             continue
         outcome, duration_s = _outcome(dialog, end)
-        forth, back = _repeats(dialog)
-        for address, direction, repeats in ((dialog.callee, TO, forth), (dialog.caller, FROM, back)):
+        repeats = _repeats(dialog)
+        for address, direction in ((dialog.callee, TO), (dialog.caller, FROM)):
             ident = actors.of(address)
             tally = tallies.get((ident, direction))
             if tally is None:
@@ -146,10 +146,6 @@ def _outcome(dialog: HopDialog, end: float) -> tuple[str, float | None]:
     return "answered", None if bye is None else max(0.0, bye.time - final.time)
 
 
-def _repeats(dialog: HopDialog) -> tuple[int, int]:
-    """Repeated requests (to the callee, to the caller)."""
-    found: defaultdict[bool, int] = defaultdict(int)
-    for captured in dialog.messages:
-        if captured.retransmission and captured.message.is_request:
-            found[captured.destination in dialog.callee_addresses or captured.destination == dialog.callee] += 1
-    return found[True], found[False]
+def _repeats(dialog: HopDialog) -> int:
+    """Requests that were sent again."""
+    return sum(captured.retransmission and captured.message.is_request for captured in dialog.messages)

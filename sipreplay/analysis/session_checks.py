@@ -253,10 +253,20 @@ def _named_hosts(captured: CapturedMessage) -> dict[str, str]:
 
 
 def mismatch(case: Case) -> Iterator[Finding]:
-    """A Via or Contact that names another host than its packet comes from, and no rport to mend it."""
+    """A Contact, or a Via without rport to mend it, that names another host than its packet comes from."""
     first = _own_request(case)
     if first is None:
         return
+    contact = _named_hosts(first).get("Contact", "")
+    if scope(contact) == scope(first.source.host) and contact != first.source.host and _may_reach(contact):
+        yield case.finding(
+            Severity.NOTE,
+            "contact-mismatch",
+            f"{first.source} wants to be called at another host, {contact}",
+            f"Contact in packet {first.packet}: {printable(first.message.get('contact') or '')}",
+            "in-dialog requests go there: see whether it can be reached, and is the same machine",
+            first,
+        )
     via = first.message.via_values[0]
     sent_by = _SENT_BY.match(via.strip())
     host = sent_by.group(1).strip("[]") if sent_by else ""
@@ -270,6 +280,11 @@ def mismatch(case: Case) -> Iterator[Finding]:
         "answers go to the packet's host and Via's port (received, RFC 3261 18.2.1): a NAT needs rport (RFC 3581) too",
         first,
     )
+
+
+def _may_reach(host: str) -> bool:
+    """Whether a host is an address that a network routes."""
+    return scope(host) in ("public", "private")
 
 
 def _rport(via: str) -> bool:

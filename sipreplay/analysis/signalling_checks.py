@@ -17,6 +17,7 @@ from sipreplay.analysis.transaction_facts import GIVE_UP_S, TIMERS, TransactionF
 EXPECTED = frozenset({401, 407, 422, 423, 486, 487, 491, 600, 603})
 """Answers that users and protocol bring about in sound networks, or that have a check of their own."""
 _CODECS = frozenset({415, 488, 606})
+_UNWANTED = frozenset({"rejected", "giveup", "probation"})
 SLOW_PDD_MS = 8000.0
 """Post-dial delay from which callers give up (ITU-T E.721 asks for a mean of 8 s on international calls)."""
 SURE_S = 4.0
@@ -383,6 +384,22 @@ def transfer(case: Case) -> Iterator[Finding]:
             )
 
 
+def subscription(case: Case) -> Iterator[Finding]:
+    """Subscriptions that the notifier ended against the subscriber's will."""
+    if "NOTIFY" not in case.methods:
+        return
+    for item in case.facts.notifications:
+        if item.state == "terminated" and item.reason in _UNWANTED:
+            yield case.finding(
+                Severity.WARNING,
+                "subscription-ended",
+                f"{item.captured.source} ended a subscription: {item.reason}",
+                f"NOTIFY in packet {item.captured.packet}",
+                "see why the notifier refuses this subscriber (RFC 6665 4.1.3)",
+                item.captured,
+            )
+
+
 def redirect(case: Case) -> Iterator[Finding]:
     """Redirects that nobody followed."""
     for item in case.facts.redirects:
@@ -436,4 +453,4 @@ ODD_CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
 )
 """What has nothing to find in a dialog that is `Case.plain`."""
 
-CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (registration, slow, transfer, prack)
+CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (registration, slow, transfer, subscription, prack)

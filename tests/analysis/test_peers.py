@@ -74,7 +74,8 @@ def test_a_proxy_has_a_row_for_each_direction_and_others_are_counted() -> None:
     found = _rows(flow)
     assert found[str(P), TO].retransmissions == 1
     assert found[str(P), TO].others == {"options": 1}
-    assert found[str(P), FROM].attempts == 1
+    assert found[str(A), FROM].retransmissions == 1
+    assert (found[str(P), FROM].attempts, found[str(P), FROM].retransmissions) == (1, 0)
 
 
 def test_without_calls_there_are_no_rates() -> None:

@@ -374,3 +374,21 @@ def test_a_violation_of_offer_and_answer() -> None:
     flow.say(B, A, "200 OK", "1 INVITE", tags=("a", "b"), body=sdp("192.0.2.2", 6000))
     flow.say(A, B, "ACK", "1 ACK", via="k", tags=("a", "b"))
     assert "an ACK without the answer" in _found(flow)["offer-answer"].why
+
+
+def test_a_contact_of_another_host() -> None:
+    flow = Flow()
+    flow.say(A, B, "INVITE", "1 INVITE", headers="Contact: <sip:a@198.51.100.77>")
+    flow.say(B, A, "486 Busy Here", "1 INVITE", tags=("a", "b"))
+    assert list(_found(flow)) == ["contact-mismatch"]
+
+
+@pytest.mark.parametrize(("reason", "wanted"), [("rejected", ["subscription-ended"]), ("timeout", [])])
+def test_a_subscription_that_was_ended(reason: str, wanted: list[str]) -> None:
+    flow = Flow()
+    flow.say(A, B, "SUBSCRIBE", "1 SUBSCRIBE", headers="Event: presence")
+    flow.say(B, A, "200 OK", "1 SUBSCRIBE", tags=("a", "b"))
+    headers = f"Event: presence|Subscription-State: terminated;reason={reason}"
+    flow.say(B, A, "NOTIFY", "1 NOTIFY", via="n", tags=("b", "a"), headers=headers)
+    flow.say(A, B, "200 OK", "1 NOTIFY", via="n", tags=("b", "a"))
+    assert list(_found(flow)) == wanted
