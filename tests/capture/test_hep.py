@@ -83,6 +83,29 @@ def test_versions_1_and_2(tmp_path, hosts):
     assert [round(o.time - BEGAN, 3) for o, *_ in taken.datagrams] == [0, 0.5, 0.5, 0.5]
 
 
+FROM_KAMAILIO = {
+    1: "01100211175517537f00004d7f00004d",
+    2: "02100211175517537f00004d7f00004d517b0c6ba70a0b002a000000",
+    3: "484550330122000000010007020000000200071100000003000a7f00004d00000004000a7f00004d0000000700081755"
+    "000000080008175300000009000a6b0c7b580000000a000a00038fec0000000b0007010000000c000a0000002a0000000f00c5",
+}
+"""What Kamailio 5.6's siptrace put before a request that went from 127.0.0.77:5973 to port 5971."""
+
+
+@pytest.mark.parametrize("version", FROM_KAMAILIO)
+def test_what_kamailio_sends_is_read(version):
+    request = (
+        b"OPTIONS sip:a@127.0.0.77 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.77:5973;branch=z9hG4bKx\r\n"
+        b"From: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: kam\r\nCSeq: 1 OPTIONS\r\n"
+        b"Max-Forwards: 5\r\nContent-Length: 0\r\n\r\n"
+    )
+    found = parse_hep(bytes.fromhex(FROM_KAMAILIO[version]) + request)
+    host = bytes([127, 0, 0, 77])
+    assert (found.source, found.source_port, found.destination, found.destination_port) == (host, 5973, host, 5971)
+    assert (found.protocol, found.payload, found.cut) == (17, request, False)
+    assert found.time_ns is None if version == 1 else 0 <= found.time_ns // 10**9 - 1795980113 < 10
+
+
 def test_media_that_an_agent_reports_is_media(tmp_path):
     _, rows, _ = sift(tmp_path, [udp(hep3(rtp(7, 8), ports=(4000, 4002)), *AGENT)])
     assert [(packet, sequence, data) for packet, sequence, _, data in rows] == [(1, 7, rtp(7, 8))]
