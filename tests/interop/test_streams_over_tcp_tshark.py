@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,8 @@ from sipreplay.analysis.reading import analyse
 from tests.analysis.test_secure_streams import conversation, web
 from tests.capture.frames import ethernet, pcap
 from tests.capture.tcp_talk import packets
-from tests.capture.tls_talk import contexts, talk, talk_configured
+from tests.capture.tls_talk import certificate, contexts, talk, talk_configured
+from tests.interop.peers import free_port
 
 pytestmark = pytest.mark.interop("tshark")
 
@@ -97,3 +101,79 @@ def test_tcp(tmp_path, segment):
     path, _ = written(tmp_path, [*together, *said], segment=segment)
     assert ours(path) == theirs(path)
     assert len(ours(path)) == 6 + 3 * len(together)
+
+
+@pytest.mark.interop("editcap")
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_secrets_that_editcap_put_into_the_capture(folder, tmp_path, version):
+    held, _ = talk(contexts(folder, version), conversation())
+    path, keys = written(tmp_path, held.flights, held.keylog)
+    inside = tmp_path / "inside.pcapng"
+    subprocess.run(["editcap", "--inject-secrets", f"tls,{keys}", path, inside], check=True, timeout=60)
+    assert ours(inside) == ours(path, keys)
+    assert len(ours(inside)) == 6
+
+
+@pytest.mark.interop("openssl")
+def test_key_updates_of_openssl(folder, tmp_path):
+    """Both ends of OpenSSL's own tools, each of which updates its keys between two messages; what passes is recorded by
+    a relay.
+    """
+    texts = [[text for who, text in conversation() if who == side] for side in (0, 1)]
+    keys = tmp_path / "openssl-keys"
+    flights = openssl_talk(certificate(folder), keys, texts)
+    path, _ = written(tmp_path, flights)
+    said = sorted(word for _, word, _ in ours(path, keys))
+    assert said == ["180", "200", "200", "ACK", "BYE", "INVITE"]
+    (session,) = analyse([path], keylog=keys).tls
+    assert (session.version, session.failed) == ("TLS 1.3", 0)
+    assert session.records == 6  # the commands were no data
+
+
+def openssl_talk(pem: Path, keys: Path, texts: list[list[bytes]]) -> list[tuple[int, bytes]]:
+    """What s_client and s_server say to each other: by turns a text and a KeyUpdate (command K) each."""
+    flights: list[tuple[int, bytes]] = []
+    port = free_port()
+    server_command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", str(pem), "-key", str(pem)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with socket.create_server(("127.0.0.1", 0)) as listening, subprocess.Popen(server_command, **pipes) as server:
+        relay = listening.getsockname()[1]
+        client_command = ["openssl", "s_client", "-connect", f"127.0.0.1:{relay}", "-keylogfile", str(keys)]
+        with subprocess.Popen(client_command, **pipes) as client:
+            try:
+                near, _ = listening.accept()
+                far = connected(port)
+                with near, far:
+                    moved(near, far, flights, 1.0)
+                    for turn in range(3):
+                        for end, own in ((client, texts[0]), (server, texts[1])):
+                            end.stdin.write(own[turn])
+                            end.stdin.flush()
+                            moved(near, far, flights, 0.3)
+                            end.stdin.write(b"K\n")
+                            end.stdin.flush()
+                            moved(near, far, flights, 0.3)
+            finally:
+                client.kill()
+                server.kill()
+    return flights
+
+
+def connected(port: int) -> socket.socket:
+    for _ in range(100):
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    raise AssertionError("s_server does not listen")
+
+
+def moved(near: socket.socket, far: socket.socket, flights: list[tuple[int, bytes]], quiet_s: float) -> None:
+    """Relay until nothing has come for a while; notes who sent what."""
+    while ready := select.select([near, far], [], [], quiet_s)[0]:
+        for sender in ready:
+            data = sender.recv(65536)
+            if not data:
+                return
+            flights.append((0 if sender is near else 1, data))
+            (far if sender is near else near).sendall(data)
