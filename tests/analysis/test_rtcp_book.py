@@ -71,3 +71,31 @@ def test_reports_of_ever_new_sources_do_not_fill_memory(monkeypatch: pytest.Monk
         report = build_sender_report(RtcpPacket(200, ssrc, (), NTP, 8000, 50, 8600))
         book.add(Address(*ALICE), Address(*BOB), 1.0 + ssrc, report)
     assert sum(len(entries) for entries in book._entries.values()) == 100
+
+
+def xr(ssrc: int, blocks: bytes) -> bytes:
+    return b"\x80\xcf" + (1 + len(blocks) // 4).to_bytes(2, "big") + ssrc.to_bytes(4, "big") + blocks
+
+
+def test_extended_reports_tell_round_trips_and_what_the_receiver_heard(tmp_path: Path) -> None:
+    """Alice asks with her reference time; Bob answers after 5 ms, 25 ms later, and rates what he hears."""
+    asked = xr(77, b"\x04\0\0\x02" + NTP.to_bytes(8, "big"))
+    delay = (
+        (77).to_bytes(4, "big") + (NTP >> 16 & 0xFFFFFFFF).to_bytes(4, "big") + round(0.005 * 65536).to_bytes(4, "big")
+    )
+    metrics = (77).to_bytes(4, "big") + bytes((26, 13, 0, 0)) + bytes(12) + bytes((70, 127, 38, 127)) + bytes(8)
+    answered = xr(88, b"\x05\0\0\x03" + delay + b"\x07\0\0\x08" + metrics)
+    a, b = beside(ALICE, False), beside(BOB, False)
+    out = [(1.0, a, b, asked), (1.025, b, a, answered)]
+    for number in range(90):
+        out.append((0.02 * number, ALICE, BOB, build_rtp(RtpPacket(0, False, number, 160 * number, 77, bytes(160)))))
+    path = tmp_path / "xr.pcap"
+    with PcapWriter(path, nanoseconds=True) as writer:
+        for time, source, destination, data in sorted(out, key=lambda item: item[0]):
+            writer.udp(1_700_000_000 + time, source, destination, data)
+    (stream,) = analyse([path]).streams
+    assert stream.rtcp is not None
+    assert stream.rtcp.round_trip_ms == pytest.approx(20.0, abs=0.1)
+    told = stream.rtcp.metrics
+    assert told is not None
+    assert (told.loss_rate, told.r_factor, told.mos_listening) == (26 / 256, 70, 3.8)
