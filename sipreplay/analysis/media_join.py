@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sipreplay.analysis.found_stream import FoundStream
+from sipreplay.analysis.media_map import MediaMap, MediaMatch
 from sipreplay.analysis.model import Address, Stream
 from sipreplay.analysis.rtcp_book import RtcpBook, whole_round_trip_ms
 from sipreplay.analysis.scores import score
-from sipreplay.analysis.sdp_media import MediaMap, MediaMatch
 from sipreplay.analysis.stream_facts import DRIFT_FROM_S, bandwidth_kbps
 from sipreplay.rtp.payload_types import COMFORT_NOISE
 

@@ -25,12 +25,13 @@ from sipreplay.analysis.fax import MAX_FAX_ADDRESSES, FaxBook
 from sipreplay.analysis.found_stream import FoundStream
 from sipreplay.analysis.garbage import without_collection
 from sipreplay.analysis.media_join import join
+from sipreplay.analysis.media_map import MediaMap
 from sipreplay.analysis.messages import MAX_CALL_IDS, MAX_MESSAGES, SipCollector
 from sipreplay.analysis.model import Address, Analysis, CaptureFile, Problem, Stream
 from sipreplay.analysis.parallel import PackedStore, join_stores, on_cores
 from sipreplay.analysis.places import Places
 from sipreplay.analysis.rtcp_book import RtcpBook
-from sipreplay.analysis.sdp_media import Facts, MediaMap, facts_in, short_codecs
+from sipreplay.analysis.sdp_media import Facts, facts_in, short_codecs
 from sipreplay.analysis.share import ALL, Share
 from sipreplay.analysis.store import MessageStore
 from sipreplay.analysis.streams import MAX_STREAMS, StreamBook

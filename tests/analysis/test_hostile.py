@@ -14,9 +14,10 @@ from sipreplay.analysis.dialogs import build_dialogs
 from sipreplay.analysis.graph import call_graph, graph_json
 from sipreplay.analysis.json import inspect_json
 from sipreplay.analysis.ladder import ladder_lines, ladder_of
+from sipreplay.analysis.media_map import MediaMap
 from sipreplay.analysis.messages import SipCollector
 from sipreplay.analysis.model import Address, Analysis
-from sipreplay.analysis.sdp_media import MediaMap, offers_answers
+from sipreplay.analysis.sdp_media import offers_answers
 from sipreplay.sip.framing import StreamFramer
 from tests.analysis.flow import A, B, Flow, P, call, sdp
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sipreplay.analysis.media_map import MediaMap
 from sipreplay.analysis.model import Address
-from sipreplay.analysis.sdp_media import MediaMap, facts_in, media_facts, offers_answers
+from sipreplay.analysis.sdp_media import facts_in, media_facts, offers_answers
 from tests.analysis.flow import A, B, Flow, P, call, sdp
 
 A_MEDIA, B_MEDIA = Address(A.host, 4000), Address(B.host, 6000)
