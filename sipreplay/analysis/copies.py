@@ -45,7 +45,7 @@ class CopyFilter:
 
     def _copies(self, rows: Int, order: Int, rtp: RtpColumns, backwards: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Compare the packets of streams that step backwards with their equals in number."""
-        concerned = np.unique(rows[backwards])
+        concerned = np.unique(rows[backwards], return_index=True)[0]  # without an index numpy would import numpy.ma
         place = np.flatnonzero(np.isin(rows, concerned))
         now = [column[place] for column in self._columns(rows, order, rtp)]
         old = len(self._tail[0]) if self._tail else 0

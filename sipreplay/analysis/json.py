@@ -5,9 +5,10 @@ All times are seconds since the epoch, addresses "host:port" ("[host]:port" for 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TextIO
 
 from sipreplay.analysis.actors import Actors
 from sipreplay.analysis.facts_json import actor_json, facts_json, finding_json, peers_json
@@ -15,6 +16,7 @@ from sipreplay.analysis.findings import findings
 from sipreplay.analysis.model import Analysis, Call, CapturedMessage, CaptureFile, Evidence, HopDialog
 from sipreplay.analysis.peers import peers
 from sipreplay.analysis.roles import describe_actors
+from sipreplay.analysis.store import MessageStore
 from sipreplay.analysis.stream_json import stream_json
 from sipreplay.capture.layers import TlsSession
 from sipreplay.sip.uri import join_host_port
@@ -47,16 +49,22 @@ def sip_counts(messages: Sequence[CapturedMessage], malformed: int) -> dict[str,
     """Messages (copies too), requests by method, responses by code, retransmissions, malformed."""
     requests: Counter[str] = Counter()
     responses: Counter[int] = Counter()
-    for captured in messages:
-        if captured.message.status:
-            responses[captured.message.status] += 1
-        else:
-            requests[_printable(captured.message.method)] += 1
+    if isinstance(messages, MessageStore):
+        said, responses, again = messages.counts()
+        for method, count in said.items():
+            requests[_printable(method)] += count
+    else:
+        for captured in messages:
+            if captured.message.status:
+                responses[captured.message.status] += 1
+            else:
+                requests[_printable(captured.message.method)] += 1
+        again = sum(m.retransmission for m in messages)
     return {
         "messages": len(messages),
         "requests": dict(sorted(requests.items())),
         "responses": {str(code): count for code, count in sorted(responses.items())},
-        "retransmissions": sum(m.retransmission for m in messages),
+        "retransmissions": again,
         "malformed": malformed,
     }
 
@@ -129,18 +137,48 @@ def _tls(session: TlsSession) -> dict[str, Any]:
     }
 
 
+def _parts(analysis: Analysis) -> Iterator[tuple[str, Any]]:
+    """The members of the document, in order; an iterator stands for a list of which each item is made when it is asked
+    for."""
+    actors = Actors(analysis.dialogs)
+    yield "schema", SCHEMA
+    yield "captures", map(_capture, analysis.captures)
+    yield "sip", sip_counts(analysis.messages, analysis.malformed)
+    yield "dialogs", map(_dialog, analysis.dialogs)
+    yield "calls", map(_call, analysis.calls)
+    yield "streams", map(stream_json, analysis.streams)
+    yield "tls", map(_tls, analysis.tls)
+    yield "findings", map(finding_json, findings(analysis))
+    yield "actors", map(actor_json, describe_actors(analysis, actors))
+    yield "peers", peers_json(peers(analysis, actors))
+
+
 def inspect_json(analysis: Analysis) -> dict[str, Any]:
     """The whole document, of values that `json.dumps` takes."""
-    actors = Actors(analysis.dialogs)
-    return {
-        "schema": SCHEMA,
-        "captures": [_capture(capture) for capture in analysis.captures],
-        "sip": sip_counts(analysis.messages, analysis.malformed),
-        "dialogs": [_dialog(dialog) for dialog in analysis.dialogs],
-        "calls": [_call(call) for call in analysis.calls],
-        "streams": [stream_json(stream) for stream in analysis.streams],
-        "tls": [_tls(session) for session in analysis.tls],
-        "findings": [finding_json(finding) for finding in findings(analysis)],
-        "actors": [actor_json(actor) for actor in describe_actors(analysis, actors)],
-        "peers": peers_json(peers(analysis, actors)),
-    }
+    return {name: list(value) if isinstance(value, Iterator) else value for name, value in _parts(analysis)}
+
+
+def write_json(analysis: Analysis, to: TextIO) -> None:
+    """Write the document as `json.dumps(..., indent=1)` would, without ever holding more of it than one item."""
+    before = "{"
+    for name, value in _parts(analysis):
+        to.write(f"{before}\n {json.dumps(name)}: ")
+        before = ","
+        if isinstance(value, Iterator):
+            _write_list(value, to)
+        else:
+            to.write(_indented(value, 1))
+    to.write("\n}\n")
+
+
+def _write_list(items: Iterator[Any], to: TextIO) -> None:
+    before = "["
+    for item in items:
+        to.write(f"{before}\n  {_indented(item, 2)}")
+        before = ","
+    to.write("[]" if before == "[" else "\n ]")
+
+
+def _indented(value: Any, depth: int) -> str:
+    """JSON that stands `depth` deep. A line end in JSON text is always between values: those in strings are escaped."""
+    return json.dumps(value, indent=1).replace("\n", "\n" + " " * depth)

@@ -191,6 +191,7 @@ class SipCollector:
         """(messages in the order they were taken, number of payloads that looked like SIP and could not be read)."""
         for held in (self._sights, self._older_sights, self._seen, self._older_seen):
             held.clear()
+        self._media = None  # who listens often holds this collector
         return self.messages, self.malformed
 
     def _transport(self, name: str) -> int:

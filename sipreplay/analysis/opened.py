@@ -6,6 +6,7 @@ Owns a decryptor for each encrypted row. Never needed for counts; never opens pa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from sipreplay.capture.columns import RtpColumns
 from sipreplay.rtp.packet import RtpSyntaxError, parse_rtp
 from sipreplay.rtp.quality import Int
-from sipreplay.rtp.srtp import Decryptor, parse_crypto
+
+if TYPE_CHECKING:
+    from sipreplay.rtp.srtp import Decryptor
 
 MAX_ROWS = 20_000
 """Rows that are opened: further ones are counted only."""
@@ -36,6 +39,8 @@ class OpenedRows:
         wanted = tuple(dict.fromkeys(lines))
         if not wanted or self._lines.get(row) == wanted or len(self._decryptors) >= MAX_ROWS:
             return
+        from sipreplay.rtp.srtp import Decryptor, parse_crypto  # loads two libraries that most captures do not need
+
         keys = [key for line in wanted for key in parse_crypto(line)]
         if keys:
             self._lines[row] = wanted

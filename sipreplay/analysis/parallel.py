@@ -7,11 +7,9 @@ processes. Owns the processes and the joining of what they found. Never decides 
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,9 @@ from numpy.typing import NDArray
 from sipreplay.analysis.share import Share
 from sipreplay.analysis.store import ROW, MessageStore, Names
 from sipreplay.errors import CaptureError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Found = TypeVar("Found")
 Progress = Callable[[int, int], None]
@@ -31,6 +32,8 @@ def on_cores(
     work: Callable[[Share, IO[bytes], Progress | None], Found], count: int, progress: Progress | None
 ) -> tuple[list[Found], list[IO[bytes]]]:
     """What `work` returns in each of `count` processes, and the spool that each was given. Raises what one raised."""
+    import multiprocessing
+
     context = multiprocessing.get_context("fork")  # hash seeds are the same, and nothing has to be imported again
     spools: list[IO[bytes]] = [tempfile.TemporaryFile(buffering=0) for _ in range(count)]  # noqa: SIM115 - kept
     pipes: list[Connection] = []

@@ -202,7 +202,9 @@ def _understood(reading: _Reading, correlate: Sequence[str]) -> Analysis:
     dialogs = build_dialogs(messages)
     calls = build_calls(dialogs, correlate)
     media = MediaMap(dialogs, reading.facts)
+    reading.facts.clear()
     streams = join(reading.found, reading.faxes, media, reading.rtcp)
+    reading.found.clear()
     if reading.files:
         reading.files[-1].problems.extend(_left_out(reading))
     analysis = Analysis(reading.files, messages, reading.malformed, dialogs, calls, streams, reading.tls)

@@ -145,7 +145,7 @@ def _usual_facts(body: bytes) -> Facts | None:
     place = id(template), host, port
     known = _filled.get(place)
     if known is None:
-        if len(_filled) >= 16 * MAX_TEMPLATES:
+        if len(_filled) >= MAX_TEMPLATES:
             _filled.clear()
         known = _filled[place] = (template._replace(address=address),)
     return known

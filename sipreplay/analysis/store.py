@@ -7,6 +7,7 @@ are in `places`. Never decides what a message is or means.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 from weakref import WeakValueDictionary
@@ -166,6 +167,15 @@ class MessageStore(Sequence[CapturedMessage]):
     def message_of(self, index: int) -> Message:
         """The message. Headers are read when they are asked for."""
         return StoredMessage(self, index, self.row(index))
+
+    def counts(self) -> tuple[Counter[str], Counter[int], int]:
+        """Requests by method, responses by code, and how many messages are retransmissions; copies count too."""
+        rows = self.rows
+        asked = np.bincount(rows["method"][rows["status"] == 0], minlength=1).tolist()
+        answered = np.bincount(rows["status"], minlength=1).tolist()
+        requests = Counter({self.methods.text(number): count for number, count in enumerate(asked) if count})
+        responses = Counter({code: count for code, count in enumerate(answered) if code and count})
+        return requests, responses, int(np.count_nonzero(rows["flags"] & RETRANSMISSION))
 
     def forget(self) -> None:
         """Let go of what was read for those who looked, and of the files."""

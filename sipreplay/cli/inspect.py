@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -64,13 +63,19 @@ def command(
     ascii_only: bool,
 ) -> None:
     """List what captures hold; with --call also the ladder. --call and --filter apply to everything that is written."""
+    from sipreplay.errors import UsageError
+
+    if only_streams:
+        if calls or expression.strip() or ladders or json_file or html_file or graph_file or export_file:
+            raise UsageError("--streams lists all streams and writes nothing else: leave out the other options")
+        _list_streams(captures, keylog, processes)
+        return
     from sipreplay.analysis.filter import parse_filter
     from sipreplay.analysis.findings import findings
     from sipreplay.analysis.part import Part, choose_calls
     from sipreplay.analysis.reading import analyse, cores
     from sipreplay.cli.outputs import check_new, check_outputs
     from sipreplay.cli.progress import reading
-    from sipreplay.errors import UsageError
     from sipreplay.report.graph_file import check_graph_name
     from sipreplay.report.inspect_text import call_view_lines, list_lines
     from sipreplay.report.lines import PIPED_TABLES, width_of, write_lines
@@ -84,18 +89,11 @@ def command(
     check_new("--export", export_file, force)
     if export_file is not None and Path("-") in captures:
         raise UsageError("--export: standard input cannot be read twice; save the capture to a file, and name that")
-    if only_streams and (calls or expression.strip() or ladders or any(outputs.values())):
-        raise UsageError("--streams lists all streams and writes nothing else: leave out the other options")
     with reading("reading") as progress:
         analysis = analyse(
             list(captures), progress=progress, correlate=correlate, keylog=keylog, processes=processes or cores()
         )
     check_outputs(outputs, [capture.path for capture in analysis.captures])
-    if only_streams:
-        from sipreplay.report.stream_text import write_streams
-
-        write_streams(analysis, sys.stdout)
-        return
     chosen = choose_calls(analysis, calls, expression, findings)
     shown = analysis if chosen is None else Part(analysis, chosen)
     found = findings(shown) if html_file is not None or str(json_file) != "-" else []
@@ -117,13 +115,13 @@ def command(
         what = f"{plural(copied.packets, 'packet')} of {plural(len(shown.calls), 'call')}"
         notes.append(f"{export_file}: {what} ({copied.format})")
     if json_file is not None:
-        from sipreplay.analysis.json import inspect_json
+        from sipreplay.analysis.json import write_json
 
-        text = json.dumps(inspect_json(shown), indent=1)
         if str(json_file) == "-":
-            click.echo(text)
+            write_json(shown, sys.stdout)
             return
-        json_file.write_text(text + "\n")
+        with json_file.open("w") as file:
+            write_json(shown, file)
     if not calls:
         width = width_of(sys.stdout, PIPED_TABLES)
         write_lines(list_lines(shown, found, width, everything=everything, ascii_only=ascii_only), sys.stdout)
@@ -135,3 +133,14 @@ def command(
         write_lines(views, sys.stdout)
     for note in notes:
         click.echo(note)
+
+
+def _list_streams(captures: tuple[Path, ...], keylog: Path | None, processes: int) -> None:
+    """--streams; only what it needs is imported."""
+    from sipreplay.analysis.reading import analyse, cores
+    from sipreplay.cli.progress import reading
+    from sipreplay.report.stream_text import write_streams
+
+    with reading("reading") as progress:
+        analysis = analyse(list(captures), progress=progress, keylog=keylog, processes=processes or cores())
+    write_streams(analysis, sys.stdout)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
-from sipreplay.analysis.json import inspect_json
-from sipreplay.analysis.model import Address, CaptureFile, Problem, Stream
+from sipreplay.analysis.json import inspect_json, write_json
+from sipreplay.analysis.model import Address, Analysis, CaptureFile, Problem, Stream
+from sipreplay.analysis.reading import analyse
 from sipreplay.capture.layers import TlsSession
 from tests.analysis.flow import A, B, Flow, call
 
@@ -127,3 +129,14 @@ def test_evidence_has_its_values() -> None:
     flow.say(B, A, "INVITE", "1 INVITE", via="z", tags=("z", ""), call_id="two", headers="X-CID: 7")
     (only,) = document(flow)["calls"]
     assert only["evidence"] == [{"dialogs": [1, 2], "rule": "X-Call-ID", "confidence": 0.9, "values": ["7"]}]
+
+
+def test_what_is_written_piece_by_piece_is_the_document() -> None:
+    for path in ("captures/tcp-call.pcap", "captures/baresip-opus-hold-rtcp.pcap"):
+        analysis = analyse([path])
+        written = io.StringIO()
+        write_json(analysis, written)
+        assert written.getvalue() == json.dumps(inspect_json(analysis), indent=1) + "\n"
+    empty = io.StringIO()
+    write_json(Analysis([], [], 0, [], [], []), empty)
+    assert json.loads(empty.getvalue())["dialogs"] == []
