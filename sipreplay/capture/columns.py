@@ -23,6 +23,7 @@ WINDOW = 64
 UDP, TCP = 17, 6
 HEP = -1
 """What may be HEP: UDP to whatever port."""
+_AH = 51
 _RTP_HEADER = 12
 _SHORTEST = 4
 _SIP_SHORTEST = 16
@@ -265,7 +266,7 @@ def _decode_version(
         header = 20
         # A total length of 0 is a packet that the sending card cut into smaller ones after it was captured.
         end = np.where(total == 0, present, np.minimum(at + total, present))
-        slow = ~simple & ((protocol == UDP) | (protocol == TCP) | TUNNELS[protocol])
+        slow = (~simple & ((protocol == UDP) | (protocol == TCP) | TUNNELS[protocol])) | (protocol == _AH)
     else:
         simple = np.ones(len(at), bool)
         header = 40

@@ -173,7 +173,7 @@ class Sieve:
         fragments = self._slow.fragments
         whole = f" ({fragments.finished} were put together)"
         for count, number, what in (
-            (self._slow.damaged, 0, "packets with unreadable IP headers or fragments"),
+            (self._slow.damaged, self._slow.first_damaged, "packets with unreadable IP headers or fragments"),
             (fragments.abandoned, fragments.first_abandoned, f"fragmented datagrams of which a part is missing{whole}"),
             (fragments.overlapping, fragments.first_overlapping, f"IP fragments that overlap others: {_OVERLAPS}"),
         ):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sipreplay.capture.fragments import Fragment, Fragments
 
-_FRAGMENT = 44
+_FRAGMENT, _AH = 44, 51
 
 
 class IpPacket(NamedTuple):
@@ -42,6 +42,8 @@ class SlowPath:
         self.fragments = Fragments()
         self._readers: dict[int, Any] = {}
         self._damaged = 0
+        self.first_damaged = 0
+        """Number of the first packet whose headers make no sense."""
 
     @property
     def damaged(self) -> int:
@@ -66,6 +68,7 @@ class SlowPath:
         except (*self._readers[0], struct.error, IndexError, ValueError, TypeError, AttributeError, KeyError):
             # dpkt lets the last few through for some damaged headers.
             self._damaged += 1
+            self.first_damaged = self.first_damaged or number
             return None
 
     def finish(self) -> None:
@@ -77,6 +80,10 @@ class SlowPath:
         # A total length of 0 was left to the card.
         size = max(header.len - header.hl * 4, 0) if header.len else len(data)
         whole = IpPacket(4, header.src, header.dst, header.p, data, header.id, len(data) < size)
+        if header.p == _AH and header.offset == 0 and not header.mf:
+            # RFC 4302: next header, length in words less two.
+            skip = 4 * (data[1] + 2)
+            return whole._replace(protocol=data[0], payload=data[skip:])
         if header.offset == 0 and not header.mf:
             return whole
         return self._fragment(whole, header.offset * 8, size, bool(header.mf), now_ns, number)

@@ -128,6 +128,24 @@ def test_ip_options_and_fragments_are_put_together(tmp_path):
     assert (rows, notes) == ([], [])
 
 
+@pytest.mark.parametrize("hosts", [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")])
+def test_authentication_headers_are_passed(tmp_path, hosts):
+    datagram = struct.pack("!HHHH", 5060, 5061, len(SIP) + 8, 0) + SIP
+    header = struct.pack("!BBHII", 17, 4, 0, 7, 1) + bytes(12)
+    taken, _, notes = sift(tmp_path, [ip(header + datagram, 51, *hosts), udp(SIP, *hosts)])
+    assert [(origin.packet, origin.source, data) for origin, data, *_ in taken.datagrams] == [
+        (1, hosts[0], SIP),
+        (2, hosts[0], SIP),
+    ]
+    assert notes == []
+
+
+def test_unreadable_headers_are_a_problem_with_the_first_packet(tmp_path):
+    broken = ip(b"\x11\xff" + bytes(10), 60, "2001:db8::1", "2001:db8::2")
+    _, _, notes = sift(tmp_path, [udp(SIP), broken, broken])
+    assert [(note.packet, note.what[:9]) for note in notes] == [(2, "2 packets")]
+
+
 def test_rtp_with_ip_options_is_found_too(tmp_path):
     media = rtp(3, 4)
     packet = ip(
