@@ -63,6 +63,8 @@ class Element:
     children: list[Element] = field(default_factory=list)
     cdata: str | None = None
     """Its first CDATA section."""
+    cdata_line: int = 0
+    """Where that begins."""
     comment: str = ""
     """The comment directly before it."""
 
@@ -225,6 +227,7 @@ class _Parser:
             return end + 3
         if self.stack[-1].cdata is None:
             self.stack[-1].cdata = text.replace("\r", "")
+            self.stack[-1].cdata_line = self.line(start)
         found = list(ILLEGAL.finditer(text))
         if found:
             edits = [(start + 9 + m.start(), start + 9 + m.end(), f"\\x{ord(m.group()):02X}") for m in found]

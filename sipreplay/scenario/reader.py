@@ -23,7 +23,9 @@ from sipreplay.scenario.markup import Document, Element, parse
 from sipreplay.scenario.posix import compile_posix
 
 LARGEST_FILE = 16 * 1024 * 1024
+ERRORS_OF_A_TEXT = 20
 DEFAULT_MESSAGES = ("3pcc_abort", "ack", "ack2", "bye", "cancel", "200")
+_KEYWORD = re.compile(r"\[[^\]\s'\"]*")
 _NAMED = re.compile(r"[^\s,$\[\]\"=]+")
 
 
@@ -152,6 +154,30 @@ class _Reader:
             raise self.attributes(element).error("needs its message in <![CDATA[ ... ]]>")
         return _native(element.cdata)
 
+    def checked(self, element: Element, compiled: Callable[[str], object]) -> str:
+        """The text of an element, compiled once. Raises its first error, and keeps the others, each at its line."""
+        written = self.cdata(element)
+        text = written
+        found: list[ScenarioError] = []
+        for _ in range(ERRORS_OF_A_TEXT):
+            try:
+                compiled(text)
+                break
+            except ScenarioError as error:
+                named = _KEYWORD.search(error.message)
+                place = text.find(named.group()) if named else -1
+                line = element.cdata_line + text.count("\n", 0, place) if place >= 0 else element.line
+                found.append(ScenarioError(f"<{_native(element.tag)}>: {error.message}", self.file, line))
+                end = text.find("]", place)
+                if place < 0 or end < 0:
+                    break
+                # Without that keyword, the next error shows.
+                text = text[:place] + "x" * (end + 1 - place) + text[end + 1 :]
+        self.errors += found[1:]
+        if found:
+            raise found[0]
+        return written
+
     def message(self, element: Element, elements: list[model.Element], labels: dict[str, int]) -> None:
         """One message element or label, of the scenario or of its init part."""
         try:
@@ -223,11 +249,7 @@ class _Reader:
     def send(self, a: Attributes, element: Element) -> model.Element:
         if "response_txn" in a:
             raise a.error("response_txn belongs on a recv")
-        text = self.cdata(element)
-        try:
-            compile_text(text, message=True, keys=self.keys)
-        except ScenarioError as error:
-            raise a.error(error.message) from None
+        text = self.checked(element, lambda text: compile_text(text, message=True, keys=self.keys))
         if a.raw("start_txn") and a.raw("ack_txn"):
             raise a.error("start_txn and ack_txn exclude each other")
         return model.Send(
@@ -308,11 +330,7 @@ class _Reader:
         return model.Nop(**self.common(a))
 
     def send_command(self, a: Attributes, element: Element) -> model.Element:
-        text = self.cdata(element)
-        try:
-            compile_default_message(text, self.keys)
-        except ScenarioError as error:
-            raise a.error(error.message) from None
+        text = self.checked(element, lambda text: compile_default_message(text, self.keys))
         return model.SendCommand(text=text, dest=a.text("dest"), **self.common(a))
 
     def recv_command(self, a: Attributes, element: Element) -> model.Element:
@@ -336,11 +354,7 @@ class _Reader:
         name = a.required("id")
         if name not in DEFAULT_MESSAGES:
             raise a.error(f'id="{name}" must be one of {", ".join(DEFAULT_MESSAGES)}')
-        text = self.cdata(element)
-        try:
-            compile_default_message(text, self.keys)
-        except ScenarioError as error:
-            raise a.error(error.message) from None
+        text = self.checked(element, lambda text: compile_default_message(text, self.keys))
         self.out.default_messages[name] = text
 
     def declared(self, element: Element) -> None:

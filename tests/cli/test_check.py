@@ -20,12 +20,12 @@ def test_all_files_and_all_their_problems_are_told(capsys: pytest.CaptureFixture
     assert code == ExitCode.INPUT
     assert out == f"{two}: ok (uac, 1 steps, 1 warning)\n"
     assert [line.split(": ")[0] for line in err.splitlines()] == [
-        *(f"{one}:{line}" for line in (3, 4, 5)),
+        *(f"{one}:{line}" for line in (3, 4, 9)),
         f"{two}:8",
         f"{three}:8",
         f"{three}:8",
     ]
-    assert f"{one}:5: <send>: unknown keyword [nope]" in err
+    assert f"{one}:9: <send>: unknown keyword [nope]" in err
     assert f"{two}:8: warning: <log>: in message=, write & as &amp;\n" in err
     assert f"{three}:8: the media file nowhere.pcap does not exist" in err
 

@@ -157,5 +157,5 @@ def test_verifyauth(algorithm: str, password: str | bytes, given: str, holds: st
 
 
 def test_the_keyword_belongs_into_the_headers() -> None:
-    with pytest.raises(ScenarioError, match=r"scenario.xml:2: <send>: \[authentication\] writes a header"):
+    with pytest.raises(ScenarioError, match=r"scenario.xml:6: <send>: \[authentication\] writes a header"):
         Playbook(scenario("<send><![CDATA[\nMESSAGE a SIP/2.0\nCall-ID: [call_id]\n\n[authentication]\n]]></send>"))

@@ -155,7 +155,8 @@ def test_a_value_that_is_ignored_is_not_lost() -> None:
 def test_every_problem_of_a_file_is_told_at_once() -> None:
     body = (
         '<nop next="x"/>\n<erge/>\n<nop><action><ereg/><lgo/></action></nop>\n'
-        '<pause milliseconds="x"/>\n<recv response="100" optional="true"/>\n' + message("[$seen] [nope]")
+        '<pause milliseconds="x"/>\n<recv response="100" optional="true"/>\n'
+        + message("[$seen] [nope]\n[nope]\n[cal_id")
     )
     found = examine_scenario(file(body), "b.xml").errors
     assert [(error.line, error.message.split(";")[0]) for error in sorted(found, key=lambda e: e.line)] == [
@@ -164,7 +165,9 @@ def test_every_problem_of_a_file_is_told_at_once() -> None:
         (5, "<ereg>: needs regexp="),
         (5, "<lgo>: unknown action"),
         (6, '<pause>: milliseconds="x" must be a number'),
-        (8, "<send>: unknown keyword [nope]"),
+        (12, "<send>: unknown keyword [nope]"),
+        (13, "<send>: unknown keyword [nope]"),
+        (14, "<send>: '[cal_id' has no closing ']'"),
     ]
 
 
