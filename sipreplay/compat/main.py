@@ -148,6 +148,7 @@ def _play(settings: Settings, scenarios: dict[str, Scenario]) -> int:
             on_snapshot=run.reports.snapshot,
             snapshot_interval_s=min(settings.screen_s, settings.row_s),
             attend=run.attend,
+            scenario=scenarios["main"],
         )
         # The terminal is as it was before anything is printed for good.
         run.keyboard.close()

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Callable
 from random import Random
+from typing import TYPE_CHECKING
 
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.endpoint import Endpoint
 from sipreplay.errors import UsageError
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 KINDS = {
     "default": "default",
@@ -52,7 +55,9 @@ def call_ids(config: EngineConfig, endpoint: Endpoint, random: Random) -> NewCal
     raise UsageError(f"unknown kind of Call-ID {kind}; there are {', '.join(KINDS)}")
 
 
-def _uuid(random: Random) -> uuid.UUID:
+def _uuid(random: Random) -> UUID:
+    import uuid
+
     return uuid.UUID(int=random.getrandbits(128), version=4)
 
 

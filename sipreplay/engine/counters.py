@@ -5,11 +5,14 @@ Durations are kept as they come and put into histograms in batches: a sample cos
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from sipreplay.engine.steps import Program
 from sipreplay.stats.calls import CallStatistics, FailureExample, StepCounters
 from sipreplay.stats.histogram import SUB, SUB_BITS, Histogram, Repartition
+
+if TYPE_CHECKING:
+    import numpy as np
 
 BATCH = 4096
 MAXIMUM_EXAMPLES = 200
@@ -36,6 +39,9 @@ class Samples:
         """Put what is pending into the histogram."""
         if not self.pending:
             return
+        # Not at the top: an engine listens before it counts, and numpy takes longer to load than all else together.
+        import numpy as np
+
         record_many(self.histogram, np.array(self.pending, dtype=np.int64))
         if self.bins is not None:
             milliseconds = np.array(self.pending, dtype=np.int64) // 1000
@@ -47,6 +53,8 @@ class Samples:
 
 def record_many(histogram: Histogram, values: np.ndarray) -> None:
     """The same as `histogram.record` of each value, at once."""
+    import numpy as np
+
     values = np.maximum(values, 0)
     # A float64 has the exact exponent of any integer below 2**53, and durations stay below that.
     length = np.frexp(values.astype(np.float64))[1].astype(np.int64)
@@ -61,6 +69,13 @@ def record_many(histogram: Histogram, values: np.ndarray) -> None:
     histogram.count += len(values)
     histogram.total += int(values.sum())
     histogram.squares += int(sum(value * value for value in values.tolist()))
+
+
+def warm_up() -> None:
+    """Load what the first full batch needs, so that it does not hold up calls."""
+    import numpy as np
+
+    np.unique(np.zeros(1))
 
 
 class Counters:

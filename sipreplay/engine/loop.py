@@ -19,6 +19,7 @@ from random import Random
 from sipreplay.engine import commands, transport
 from sipreplay.engine.companions import Companions
 from sipreplay.engine.config import EngineConfig
+from sipreplay.engine.counters import warm_up
 from sipreplay.engine.endpoint import endpoint_of
 from sipreplay.engine.engine import Engine
 from sipreplay.engine.failure import FatalError
@@ -70,16 +71,18 @@ def run_engine(
     on_snapshot: Callable[[CallStatistics], None] | None = None,
     snapshot_interval_s: float = 1.0,
     attend: Callable[[Loop], Watched] | None = None,
+    scenario: Scenario | None = None,
 ) -> EngineResult:
     """Play a configuration to its end.
 
     `on_ready` is called with the bound address once the socket listens. `control` takes lines: `stop` (gracefully),
     `abort`, `rate N`, and `go`, for which a run with `hold` waits; its end of file means that the parent is gone, and
     aborts, as SIGTERM does. `attend` is called before the start with the loop, whose engine it may then steer from what
-    it returns. Raises ScenarioError, UsageError and TransportError before the start; what is fatal later is in the
-    result.
+    it returns. `scenario` is the configuration's, if it was read already.
+
+    Raises ScenarioError, UsageError and TransportError before the start; what is fatal later is in the result.
     """
-    scenario = load_scenario(config)
+    scenario = scenario or load_scenario(config)
     injections = load_injections(config, scenario)
     if config.transport not in ("UDP", "TCP"):
         raise UsageError(f"transport {config.transport} is not supported by the engine; use UDP or TCP")
@@ -226,6 +229,7 @@ class Loop:
             for fd in watched:
                 with contextlib.suppress(PermissionError):  # A regular file as standard input is always readable.
                     poll.register(fd, select.EPOLLIN)
+            warm_up()
             self._held = hold and self.control is not None
             while self._held and not self.engine.stopping:
                 for fd, events in poll.poll(IDLE_S):

@@ -16,12 +16,12 @@ from sipreplay.dumps.logs import ActionLog, CallDebugLog, ErrorLog, MessageLog, 
 from sipreplay.dumps.rtt import RttWriter
 from sipreplay.engine.call import Address
 from sipreplay.engine.call_history import CallHistory
-from sipreplay.engine.call_trace import CallTrace
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.headers import header
 from sipreplay.errors import TransportError
 
 if TYPE_CHECKING:
+    from sipreplay.engine.call_trace import CallTrace
     from sipreplay.engine.engine import Engine, Send
 
 Receive = Callable[[bytes, Address | None, float], None]
@@ -59,6 +59,9 @@ class Traces:
             self.close()
             raise TransportError(f"cannot write the trace {error.filename}: {error.strerror}") from None
         if config.trace_call is not None:
+            # Only for reports: it brings the writer of captures with it, which takes long to load.
+            from sipreplay.engine.call_trace import CallTrace
+
             self._call = CallTrace(config.trace_call, local)
             self._stack.callback(self._call.close)
 

@@ -9,7 +9,6 @@ import base64
 import binascii
 import hmac
 
-from sipreplay.sip import milenage
 from sipreplay.sip.syntax import SipSyntaxError
 
 ALGORITHM = "akav1-md5"
@@ -28,6 +27,9 @@ def password(nonce: str, key: bytes, operator: bytes, management: bytes = b"") -
     `key` is K and `operator` OP, cut or filled with zeros to 16 bytes; `management` is AMF, that of the nonce if it is
     empty. Raises SipSyntaxError for a nonce that is none, and if its MAC is not made with these keys.
     """
+    # Few need it, and what it needs takes long to load.
+    from sipreplay.sip import milenage
+
     try:
         token = base64.b64decode(nonce, validate=True)
     except (binascii.Error, ValueError):
