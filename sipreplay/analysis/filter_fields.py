@@ -206,8 +206,9 @@ def _lines(subject: Subject) -> Iterator[str]:
             yield from captured.data.decode("utf-8", "replace").splitlines()
 
 
-def _given(value: float | None) -> Iterable[float]:
-    return () if value is None else (value,)
+def _given(value_ms: float | None) -> Iterable[float]:
+    """Times in whole microseconds, as captures have them: 600 ms shall not be 599.9999."""
+    return () if value_ms is None else (round(value_ms, 3),)
 
 
 def loss_percent(stream: Stream) -> float:
@@ -258,7 +259,7 @@ _ALL = (
         "duration",
         NUMBER,
         "first to last message",
-        lambda s: (max(d.last for d in s.dialogs) - s.dialogs[0].first,),
+        lambda s: (round(max(d.last for d in s.dialogs) - s.dialogs[0].first, 6),),
         unit="s",
     ),
     Field("pdd", NUMBER, "post-dial delay", lambda s: _given(s.dialogs[0].pdd_ms), unit="ms"),

@@ -86,10 +86,10 @@ def codec_text(stream: Stream) -> str:
 def stream_numbers(stream: Stream) -> list[str]:
     """Packets, loss, jitter, MOS and digits of a stream, in words."""
     parts = [f"{count(stream.packets)} packets", f"{count(stream.lost)} lost", f"jitter {stream.mean_jitter_ms:.1f} ms"]
-    if stream.reordered:
-        parts.append(f"{count(stream.reordered)} out of order")
     if stream.mos is not None:
         parts.append(f"MOS {stream.mos:.2f}")
+    if stream.reordered:
+        parts.append(f"{count(stream.reordered)} out of order")
     if stream.dtmf:
         parts.append(f"DTMF {clip(printable(stream.dtmf), 32)}")
     parts.append(f"for {duration_s(max(stream.last - stream.first, 0.0))}")

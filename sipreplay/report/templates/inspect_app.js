@@ -346,10 +346,12 @@ class Page {
   }
 
   findingNode(finding, links) {
-    const node = element("div", { class: `finding ${finding.severity}` },
-      element("p", { class: "title" }, element("span", { class: "sev" }, finding.severity), element("b", {}, finding.title), element("span", { class: "muted rule" }, finding.rule)),
-      element("p", {}, finding.why), element("p", { class: "muted" }, `→ ${finding.remedy}`));
-    if (links && (finding.calls.length || finding.streams.length)) {
+    const title = [element("span", { class: "sev" }, finding.severity), element("b", {}, finding.title), element("span", { class: "muted rule" }, finding.rule)];
+    const body = [element("p", {}, finding.why), element("p", { class: "muted" }, `→ ${finding.remedy}`)];
+    const name = `finding ${finding.severity}`;
+    if (!links) return element("details", { class: name }, element("summary", { class: "title" }, ...title), ...body);
+    const node = element("div", { class: name }, element("p", { class: "title" }, ...title), ...body);
+    if (finding.calls.length || finding.streams.length) {
       const most = 40;
       const list = element("p", { class: "links" }, ...finding.calls.slice(0, most).map((id) => element("a", { href: `#call=${id}` }, `call ${id}`)),
         ...(finding.calls.length ? [] : finding.streams.slice(0, most).map((place) => element("a", { href: `#view=streams&stream=${place}` }, `stream ${place + 1}`))));

@@ -175,7 +175,7 @@ function searchOf(text, fields, textOf) {
   const first = /^[(!\s]*(?:not\s+)?[(\s]*([A-Za-z_-]+)\s*(==|!=|<=|>=|!~|=~|<|>|~|=|\)|\s+(?:not\s+)?in\b|\s+and\b|\s+or\b|$)/.exec(trimmed);
   const name = first ? first[1].toLowerCase().replace(/-/g, "_") : "";
   const known = Object.hasOwn(fields, name) || Object.hasOwn(FILTER_ALIASES, name);
-  if (/==|!=|<|>|~/.test(trimmed) || (first && known && (first[2] !== "" || fields[name]?.bare))) {
+  if (/==|!=|<|>|~/.test(trimmed) || (first && known && (first[2] !== "" || fields[name]?.bare || /^(not\b|!)/.test(trimmed)))) {
     try {
       return { mode: "filter", test: compileFilter(trimmed, fields) };
     } catch (error) {
