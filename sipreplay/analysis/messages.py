@@ -99,7 +99,7 @@ class SipCollector:
         self._shared = share.of > 1
         self.order: list[int] = []
         """Where there are several shares: the place of each message among those of all."""
-        self._taken = self._began_at = 0
+        self._taken = self._began_at = self._forget_at = 0
         """Messages so far, of all shares; and how many there were when `_began` was set."""
         self._last = (-1, 0)
         """Place in the order of reading, and number there, of the last message."""
@@ -107,12 +107,12 @@ class SipCollector:
         self.dropped = 0
         """Messages past MAX_CALL_IDS or MAX_MESSAGES."""
         self._media = media
-        self._sights: dict[int, int | tuple[int, ...]] = {}
+        self._sights: dict[int, tuple[int, ...]] = {}
         """Hash of bytes and addresses to the messages that had them, the latest last."""
-        self._older_sights: dict[int, int | tuple[int, ...]] = {}
-        self._seen: dict[int, int] = {}
+        self._older_sights: dict[int, tuple[int, ...]] = {}
+        self._seen: dict[int, tuple[int]] = {}
         """Hash of what tells a message from others to its last sight."""
-        self._older_seen: dict[int, int] = {}
+        self._older_seen: dict[int, tuple[int]] = {}
         self._began = 0.0
 
     def datagram(
@@ -216,21 +216,20 @@ class SipCollector:
         """Take messages, each alone in its bytes."""
         store = self.messages
         packed, pack = store.packed, PACKED.pack
-        calls, tags, methods = store.call_ids, store.tags, store.methods
-        call_number, tag_number, method_number = calls.numbers.get, tags.numbers.get, methods.numbers.get
-        index = len(store)
-        most_calls = MAX_CALL_IDS // self._share.of
+        call_texts, call_number = store.call_ids.texts, store.call_ids.numbers.get
+        tag_number, method_number = store.tags.numbers.get, store.methods.numbers.get
+        new_tag, new_method = store.tags.number, store.methods.number
+        shared, media = self._shared, self._media
+        index, taken = len(store), self._taken
         for capture, order, packet, time, pair, data, ident, file, place, transport in items:
-            self._taken += 1
-            if self._taken - self._began_at >= REMEMBERED:
-                self._forget_some(time)
-            if self._shared and not self._is_ours(order, data):
+            taken += 1
+            if taken >= self._forget_at:
+                self._forget_some(time, taken)
+            if shared and not self._is_ours(order, data):
                 continue
             digest = hash(data)
             key = digest ^ pair
-            sights = self._sights.get(key)
-            if sights is None:
-                sights = self._older_sights.get(key)
+            sights = self._sights.get(key) or self._older_sights.get(key)
             flags = 0
             if sights is None:
                 found = with_tags(data)
@@ -240,59 +239,43 @@ class SipCollector:
                 else:
                     fields = _slowly(data)
                     if fields is None:
-                        sound = salvaged(data)
-                        if sound is None or sound == data:
-                            self.malformed += looks_like_sip(data)
-                        else:
-                            self.take(((capture, order, packet, time, pair, sound, ident, SPOOL, -1, transport),))
-                            index = len(store)
+                        self._taken = taken
+                        self._salvage((capture, order, packet, time, pair, data, ident, SPOOL, -1, transport))
+                        index, taken = len(store), self._taken
                         continue
                     status, method, branch, from_tag, to_tag, call_id, cseq, cseq_method, routed = fields
                 call = call_number(call_id)
                 if call is None:
-                    call = calls.number(call_id) if len(calls) < most_calls else -1
+                    call = self._new_call(call_id)
                 if call < 0 or index >= MAX_MESSAGES:
                     self.dropped += 1
                     continue
-                of = tag_number(from_tag)
-                if of is None:
-                    of = tags.number(from_tag)
-                to = tag_number(to_tag)
-                if to is None:
-                    to = tags.number(to_tag)
-                method_at = method_number(method)
-                if method_at is None:
-                    method_at = methods.number(method)
-                cseq_at = method_number(cseq_method)
-                if cseq_at is None:
-                    cseq_at = methods.number(cseq_method)
+                of = tag_number(from_tag) or new_tag(from_tag)
+                to = tag_number(to_tag) or new_tag(to_tag)
+                method_at = method_number(method) or new_method(method)
+                cseq_at = method_number(cseq_method) or new_method(cseq_method)
                 branch_hash = hash(branch)
                 # A provisional response that differs (another RSeq, SDP added) says something new, and so does a
                 # response without a branch to know it by.
                 if branch_hash and routed and not 0 < status < 200:
                     same = hash((pair, call, branch_hash, cseq, cseq_at, method_at, status, to if status else 0))
-                    last = self._seen.get(same)
-                    if last is None:
-                        last = self._older_seen.get(same)
-                    self._seen[same] = index
-                    if last is not None and self._goes_on(last, capture, time):
+                    last = self._seen.get(same) or self._older_seen.get(same)
+                    self._seen[same] = (index,)
+                    if last is not None and self._goes_on(last[0], capture, time):
                         flags = RETRANSMISSION
-                self._sights[key] = index
+                self._sights[key] = (index,)
             else:
                 if index >= MAX_MESSAGES:
                     self.dropped += 1
                     continue
-                seen = (sights,) if isinstance(sights, int) else sights
-                flags = self._again(seen, capture, time, ident)
-                self._sights[key] = (*seen[1 - MAX_REMEMBERED :], index)
-                first = store.row(seen[-1])
+                flags = self._again(sights, capture, time, ident)
+                self._sights[key] = (*sights[1 - MAX_REMEMBERED :], index)
+                first = store.row(sights[-1])
                 branch_hash, cseq, call, of, to, method_at, cseq_at, status = (
                     first[2], first[4], first[6], first[9], first[10], first[11], first[12], first[13],
                 )  # fmt: skip
-            bodied = data.find(_EMPTY) != len(data) - 4
-            media = self._media if bodied and (b"\nm=" in data or b": gzip" in data) and not flags & COPY else None
-            if media is not None and media(index, order, calls.texts[call], data):
-                flags |= MEDIA
+            if not flags & COPY and data.find(_EMPTY) != len(data) - 4 and media is not None and _may_hold_sdp(data):
+                flags |= MEDIA * media(index, order, call_texts[call], data)
             if file == SPOOL:
                 place = store.places.spool(data)
             packed += pack(
@@ -300,8 +283,23 @@ class SipCollector:
                 status, capture, file, ident, transport, flags,
             )  # fmt: skip
             index += 1
-            if self._shared:
+            if shared:
                 self.order.append(self._last[0] << _MOST_AT_ONCE | self._last[1])
+        self._taken = taken
+
+    def _new_call(self, call_id: bytes) -> int:
+        """The number of a Call-ID that was not seen yet; -1 when there are too many."""
+        calls = self.messages.call_ids
+        return calls.number(call_id) if len(calls) < MAX_CALL_IDS // self._share.of else -1
+
+    def _salvage(self, item: Item) -> None:
+        """Take what can be read of a message whose beginning cannot."""
+        data = item[5]
+        sound = salvaged(data)
+        if sound is None or sound == data:
+            self.malformed += looks_like_sip(data)
+        else:
+            self.take(((*item[:5], sound, *item[6:]),))
 
     def _is_ours(self, order: int, data: bytes) -> bool:
         """Whether a message is of this share; of others, what their SDP announces is told all the same."""
@@ -330,14 +328,19 @@ class SipCollector:
             return RETRANSMISSION
         return 0
 
-    def _forget_some(self, time: float) -> None:
+    def _forget_some(self, time: float, taken: int) -> None:
         """Let go of what was seen long ago."""
-        taken = self._taken - self._began_at
-        if taken < REMEMBERED or (0 <= time - self._began <= REPEAT_LIMIT_S and taken < 16 * REMEMBERED):
+        self._forget_at = taken + REMEMBERED // 32
+        since = taken - self._began_at
+        if since < REMEMBERED or (0 <= time - self._began <= REPEAT_LIMIT_S and since < 16 * REMEMBERED):
             return
-        self._began, self._began_at = time, self._taken
+        self._began, self._began_at = time, taken
         self._older_sights, self._sights = self._sights, {}
         self._older_seen, self._seen = self._seen, {}
+
+
+def _may_hold_sdp(data: bytes) -> bool:
+    return b"\nm=" in data or b": gzip" in data
 
 
 _Fields = tuple[int, bytes, bytes, bytes, bytes, bytes, int, bytes, bool]
