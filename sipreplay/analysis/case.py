@@ -6,14 +6,17 @@ Gives the checks (`signalling_checks`, `session_checks`) one way to name a findi
 from __future__ import annotations
 
 import ipaddress
+import re
 from bisect import bisect_left
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
 
+import numpy as np
+
 from sipreplay.analysis.dialog_facts import DialogFacts, dialog_facts
 from sipreplay.analysis.findings import Finding, Severity
-from sipreplay.analysis.model import Analysis, CapturedMessage, HopDialog, Transaction
+from sipreplay.analysis.model import Address, Analysis, CapturedMessage, HopDialog, Transaction
 from sipreplay.analysis.offer_answer import OfferAnswer, offer_answer
 from sipreplay.analysis.session_timer import SessionTimer, session_timer
 from sipreplay.analysis.states import initial_transactions
@@ -21,6 +24,12 @@ from sipreplay.analysis.store import MessageStore
 from sipreplay.analysis.transaction_facts import DialogTransactions, transaction_facts
 
 _LONGEST_TEXT = 200
+_UNUSUAL = re.compile(
+    rb"\n(?:rseq[ \t]*:|a=(?:sendonly|inactive)|c=IN IP[46] (?:0\.0\.0\.0|::)\s|content-type[ \t]*:[ \t]*multipart)",
+    re.IGNORECASE,
+)
+"""What asks for a closer look at a session: reliable responses, holds, bodies of several parts."""
+_MEDIA_LINES = re.compile(rb"\nm=(\S+) (\d{1,5})(?:/\d+)? \S+([^\r\n]*)")
 _NETWORKS = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
 _PRIVATE = tuple(ipaddress.ip_network(text) for text in _NETWORKS.split())
 """RFC 1918, 6598, 3927, 4193, 4291: what is routed in one network only."""
@@ -41,6 +50,13 @@ class View:
         self.end = max([c.last for c in analysis.captures if c.last is not None], default=last)
         """When they end."""
 
+        ways = _ways(analysis)
+        self._ways = {*ways, *((a.host, b.host) for a, b in ways if a.host != b.host)}
+
+    def shows(self, source: Address, destination: Address) -> bool:
+        """Whether anything from the one to the other was captured."""
+        return (source, destination) in self._ways or (source.host, destination.host) in self._ways
+
     def covers(self, begin: float, end: float) -> bool:
         """Whether anything was captured between these times: files that were put together have gaps."""
         at = bisect_left(self._times, begin)
@@ -48,6 +64,21 @@ class View:
             return True
         begun = bisect_left(self._begins, end)
         return begun > 0 and self._latest[begun - 1] >= begin
+
+
+def _ways(analysis: Analysis) -> set[tuple[Address, Address]]:
+    """(source, destination) of all messages."""
+    messages = analysis.messages
+    if isinstance(messages, MessageStore):
+        return {messages.pairs[number] for number in np.unique(messages.rows["pair"]).tolist()}
+    return {(m.source, m.destination) for m in messages}
+
+
+def _takes_from(offer: tuple[bytes, bytes, bytes], answer: tuple[bytes, bytes, bytes]) -> bool:
+    """Whether an answer's m= line (kind, port, formats) has formats of the offer's only, one of them a static type."""
+    formats = answer[2].split()
+    static = any(f.isdigit() and int(f) < 96 for f in formats)
+    return answer[0] == offer[0] and int(answer[1]) > 0 and static and set(formats) <= set(offer[2].split())
 
 
 class Case:
@@ -119,6 +150,24 @@ class Case:
         return bool(transactions) and not any(m.retransmission for m in self.dialog.messages)
 
     @cached_property
+    def simple_session(self) -> bool:
+        """Whether one offer in INVITE got one answer in 2xx that takes from it, and nothing changed later. Seen in the
+        bytes, as most calls are like that."""
+        invites = [t for t in self.dialog.transactions if t.method == "INVITE"]
+        if not self.plain or len(invites) != 1 or self.methods & {"PRACK", "UPDATE"}:
+            return False
+        (invite,) = invites
+        if any(_UNUSUAL.search(m.data) for m in (invite.request, *invite.responses)):
+            return False
+        if invite.final is None or (invite.ack is not None and _MEDIA_LINES.search(invite.ack.data)):
+            return False
+        offered = _MEDIA_LINES.findall(invite.request.data)
+        answered = _MEDIA_LINES.findall(invite.final.data)
+        if not offered or len(offered) != len(answered):
+            return False
+        return all(_takes_from(offer, answer) for offer, answer in zip(offered, answered, strict=True))
+
+    @cached_property
     def half_seen(self) -> str:
         """Which direction of it is missing although its peer was there; "" when none is.
 
@@ -131,6 +180,8 @@ class Case:
         if len(hosts) > 1 or len(messages) < 1:
             return ""
         first = messages[0]
+        if self.view.shows(first.destination, first.source):
+            return ""  # the other way is captured: what is missing came before the capture, or got lost
         if all(m.message.status for m in messages):
             return f"only responses from {first.source}, no requests to it"
         learned = not first.message.to_tag and any(m.message.to_tag for m in messages if m.message.is_request)

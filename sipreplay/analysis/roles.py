@@ -22,6 +22,8 @@ ROLES = {
 """Role to what it is seen by."""
 _B2BUA_RULES = frozenset({"B2BUA", "Session-ID", "icid-value", "X-Call-ID", "HEP correlation id"})
 _LONGEST_NAME = 80
+ENOUGH = 64
+"""Dialogs of one kind, with one outcome, between two actors whose answers are looked at: more show the same."""
 
 
 @dataclass(slots=True)
@@ -43,6 +45,8 @@ class Actor:
 class _Seen:
     roles: set[str] = field(default_factory=set)
     names: Counter[str] = field(default_factory=Counter)
+    looked: Counter[tuple[object, ...]] = field(default_factory=Counter)
+    """How many dialogs of a kind were looked at closely."""
     incoming: int = 0
     outgoing: int = 0
     passed: int = 0
@@ -118,9 +122,14 @@ def _look(
         if originates:
             if (dialog.id, caller) not in legs:
                 seen[caller].roles.add("UAC")
-            _name(seen[caller], first.message.get("user-agent") or "")
+            if seen[caller].outgoing <= ENOUGH:
+                _name(seen[caller], first.message.get("user-agent") or "")
         elif caller != callee:
             seen[caller].roles.add("proxy")
+    alike = caller, callee, dialog.kind, dialog.state, dialog.id in sent_on, originates, (dialog.id, callee) in legs
+    seen[callee].looked[alike] += 1
+    if seen[callee].looked[alike] > ENOUGH:
+        return
     rounds = initial_transactions(dialog)
     final = next((t.final for t in reversed(rounds) if t.final is not None), None)
     if final is None or dialog.id in sent_on:

@@ -32,7 +32,11 @@ _REFUSED = frozenset({415, 488, 606})
 
 def violations(case: Case) -> Iterator[Finding]:
     """What breaks the rules of offer and answer."""
-    if case.half_seen or (case.dialog.messages and case.dialog.messages[0].message.method != "INVITE"):
+    if (
+        case.simple_session
+        or case.half_seen
+        or (case.dialog.messages and case.dialog.messages[0].message.method != "INVITE")
+    ):
         return  # what was not captured would look like a violation
     for item in case.media.violations:
         repeats = item.what.startswith("another SDP")
@@ -86,7 +90,7 @@ _NO_VOICE = frozenset({"TELEPHONE-EVENT", "CN", "RED"})
 def codec_mismatch(case: Case) -> Iterator[Finding]:
     """Answers that have nothing in common with their offers."""
     offer: Exchanged | None = None
-    for item in case.media.exchanged:
+    for item in () if case.simple_session else case.media.exchanged:
         if item.role == OFFER:
             offer = item
         elif item.role == ANSWER and offer is not None:
@@ -120,7 +124,7 @@ def codec_mismatch(case: Case) -> Iterator[Finding]:
 def holds(case: Case) -> Iterator[Finding]:
     """Calls that ended while they were held."""
     ended = case.bye
-    for hold in case.media.holds:
+    for hold in () if case.simple_session else case.media.holds:
         if hold.end is not None:
             continue
         until = ended.time if ended else case.dialog.last
@@ -188,8 +192,7 @@ def media_timeout(case: Case, streams: Mapping[int, list[tuple[int, Stream]]]) -
     own = streams.get(case.dialog.id, [])
     silence_s = bye.time - max((s.last for _, s in own), default=bye.time)
     likely = silence_s > SILENT_S and any(abs(silence_s - limit) <= 1.0 for limit in _ROUND_S)
-    held = any(hold.end is None for hold in case.media.holds)
-    if not said and (not likely or held):
+    if not said and (not likely or any(hold.end is None for hold in case.media.holds)):
         return
     why = f"Reason: {said}" if said else f"the last RTP packet came {silence_s:.1f} s before the BYE"
     yield case.finding(

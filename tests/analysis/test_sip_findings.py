@@ -392,3 +392,14 @@ def test_a_subscription_that_was_ended(reason: str, wanted: list[str]) -> None:
     flow.say(B, A, "NOTIFY", "1 NOTIFY", via="n", tags=("b", "a"), headers=headers)
     flow.say(A, B, "200 OK", "1 NOTIFY", via="n", tags=("b", "a"))
     assert list(_found(flow)) == wanted
+
+
+def test_answers_of_calls_that_began_before_the_capture_are_not_half_seen() -> None:
+    flow = Flow("before")
+    flow.say(B, A, "180 Ringing", "1 INVITE", tags=("a", "b"))
+    assert list(_found(flow)) == ["half-seen"]
+    later = Flow("later")
+    later.collector = flow.collector
+    call(later)
+    assert "half-seen" not in _found(later)
+    assert "cut-at-begin" in _found(later)

@@ -28,7 +28,7 @@ FINDINGS: dict[str, set[str]] = {
     "sipnab--DTMFsipinfo.pcap": {"cut-at-end", "cancel-crossed-2xx"},
     "sipnab--SIP_DTMF2.cap": {"cut-at-end"},
     "sipnab--h263-over-rtp.pcap": {"cut-at-end"},
-    "sipnab--metasploit-sip-invite-spoof.pcap": {"half-seen", "via-mismatch"},
+    "sipnab--metasploit-sip-invite-spoof.pcap": {"cut-at-begin", "cut-at-end", "via-mismatch"},
     "sipnab--sip-rtp-g711.pcap": {"cut-at-end"},
     "sipnab--sip-rtp-opus-hybrid.pcap": {"cut-at-end"},
     "suricata-verify--sip-body-frames-public-cloudshark-sip-s0.pcap": {"cut-at-end"},
