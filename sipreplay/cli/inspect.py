@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from sipreplay.analysis.findings import Finding
+    from sipreplay.analysis.model import Analysis
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -97,23 +103,7 @@ def command(
     chosen = choose_calls(analysis, calls, expression, findings)
     shown = analysis if chosen is None else Part(analysis, chosen)
     found = findings(shown) if html_file is not None or str(json_file) != "-" else []
-    notes: list[str] = []
-    """What to say of files that were written, at the end."""
-    if html_file is not None:
-        from sipreplay.report.inspect_page import write_inspect_page
-
-        notes.append(write_inspect_page(shown, html_file, found))
-    if graph_file is not None:
-        from sipreplay.report.graph_file import write_graph
-
-        write_graph(shown, graph_file)
-    if export_file is not None:
-        from sipreplay.analysis.extract import export_calls
-        from sipreplay.report.words import plural
-
-        copied = export_calls(analysis, shown.calls, export_file)
-        what = f"{plural(copied.packets, 'packet')} of {plural(len(shown.calls), 'call')}"
-        notes.append(f"{export_file}: {what} ({copied.format})")
+    notes = _write(analysis, shown, found, html_file, graph_file, export_file)
     if json_file is not None:
         from sipreplay.analysis.json import write_json
 
@@ -133,6 +123,34 @@ def command(
         write_lines(views, sys.stdout)
     for note in notes:
         click.echo(note)
+
+
+def _write(
+    analysis: Analysis,
+    shown: Analysis,
+    found: Sequence[Finding],
+    html_file: Path | None,
+    graph_file: Path | None,
+    export_file: Path | None,
+) -> list[str]:
+    """Write what is asked for; returns what to say of it, at the end."""
+    notes: list[str] = []
+    if html_file is not None:
+        from sipreplay.report.inspect_page import write_inspect_page
+
+        notes.append(write_inspect_page(shown, html_file, found))
+    if graph_file is not None:
+        from sipreplay.report.graph_file import write_graph
+
+        write_graph(shown, graph_file)
+    if export_file is not None:
+        from sipreplay.analysis.extract import export_calls
+        from sipreplay.report.words import plural
+
+        copied = export_calls(analysis, shown.calls, export_file)
+        what = f"{plural(copied.packets, 'packet')} of {plural(len(shown.calls), 'call')}"
+        notes.append(f"{export_file}: {what} ({copied.format})")
+    return notes
 
 
 def _list_streams(captures: tuple[Path, ...], keylog: Path | None, processes: int) -> None:
