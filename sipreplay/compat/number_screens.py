@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from sipreplay.compat.screens import REPARTITION, STATISTICS, VARIABLES, WIDTH, View, framed
+from sipreplay.compat.screens import CIRCUITS, REPARTITION, STATISTICS, VARIABLES, WIDTH, View, framed
 from sipreplay.dumps.stat import scenario_counters, scenario_rtds
 from sipreplay.dumps.times import duration, timestamp
 from sipreplay.scenario import model
@@ -85,6 +85,15 @@ def variables_screen(view: View, last_line: str) -> str:
     if len(out) == 1:
         out.append("=> No action found on any messages")
     return framed(VARIABLES, [*out, ""], view, last_line)
+
+
+def circuits_screen(view: View, taken: Sequence[bool], width: int, last_line: str) -> str:
+    """Screen 5: the circuits of -tdmmap, `*` for one in use, `width` of them a row."""
+    marks = "".join("*" if used else "." for used in taken)
+    rows = [marks[start : start + width][:WIDTH] for start in range(0, len(marks), max(width, 1))]
+    share = 100 * sum(taken) // len(taken) if taken else 0
+    out = ["TDM Circuits in use:", *rows, "", f"{sum(taken)}/{len(taken)} circuits ({share}%) in use", ""]
+    return framed(CIRCUITS, out, view, last_line)
 
 
 def _described(action: model.Action) -> str:

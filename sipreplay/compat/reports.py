@@ -239,6 +239,8 @@ class Reports:
             return number_screens.statistics_screen(view, statistics, now, last_line)
         if screen == screens.VARIABLES:
             return number_screens.variables_screen(view, last_line)
+        if screen == screens.CIRCUITS and engine.circuits is not None:
+            return number_screens.circuits_screen(view, engine.circuits.taken, engine.circuits.width, last_line)
         if screen == screens.REPARTITION or screen >= 6:
             return number_screens.repartition_screen(view, statistics, last_line, screen)
         return screens.scenario_screen(view, statistics, now, last_line)

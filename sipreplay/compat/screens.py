@@ -12,13 +12,14 @@ from sipreplay.scenario.keywords import compile_text, sent_kind
 from sipreplay.stats.calls import CallStatistics, StepCounters
 
 WIDTH = 79
-SCENARIO, STATISTICS, REPARTITION, VARIABLES = 1, 2, 3, 4
+SCENARIO, STATISTICS, REPARTITION, VARIABLES, CIRCUITS = 1, 2, 3, 4, 5
 """Keys of the screens; 6 to 9 are the repartitions of response times 2 to 5."""
 _TITLES = {
     SCENARIO: "------------------------------ Scenario Screen -------- [1-9]: Change Screen --",
     STATISTICS: "----------------------------- Statistics Screen ------- [1-9]: Change Screen --",
     REPARTITION: "---------------------------- Repartition Screen ------- [1-9]: Change Screen --",
     VARIABLES: "----------------------------- Variables Screen -------- [1-9]: Change Screen --",
+    CIRCUITS: "------------------------------ TDM map Screen --------- [1-9]: Change Screen --",
 }
 TERMINATED = "------------------------------ Test Terminated --------------------------------"
 SERVER_MODE = "------------------------------ SIPp Server Mode -------------------------------"

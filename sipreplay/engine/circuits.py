@@ -33,6 +33,13 @@ class Circuits:
             for c in range(begin, end + 1)
         ]
         self._free = set(range(count))
+        self.width = end - begin + 1
+        """Circuits that differ in their last number only."""
+
+    @property
+    def taken(self) -> list[bool]:
+        """Of each circuit, whether it is in use."""
+        return [number not in self._free for number in range(len(self._names))]
 
     def take(self, random: Random) -> bytes:
         """The name of a free circuit, the first from a random one on; b"" if all are taken."""

@@ -142,3 +142,9 @@ def test_pauses_are_said_as_sipp_says_them() -> None:
     normal = Pause(distribution=Distribution("normal", (("mean", 1000.0), ("stdev", 200.0))))
     assert screens.pause_text(normal, 0) == "N(1000ms,200ms)"
     assert screens.pause_text(Pause(variable="x"), 0) == "$x"
+
+
+def test_circuits() -> None:
+    taken = [True, False, False, True, True, False]
+    text = number_screens.circuits_screen(view(builtin_scenario("uac")), taken, 3, "")
+    assert text.splitlines()[1:6] == ["TDM Circuits in use:", "*..", "**.", "", "3/6 circuits (50%) in use"]
