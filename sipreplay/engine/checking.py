@@ -37,7 +37,10 @@ class _Files(NoMedia):
     def register(self, path: str, kind: str) -> int:
         """Raises ScenarioError for a file that is not."""
         if not Path(path).is_file():
-            raise ScenarioError(f"the media file {path} does not exist")
+            raise ScenarioError(
+                f"<exec play_pcap_{kind}>: the media file {path} does not exist; "
+                "it is looked for beside the scenario and in the working directory"
+            )
         return super().register(path, kind)
 
 

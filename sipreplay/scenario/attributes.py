@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
 from sipreplay.errors import ScenarioError
 
@@ -23,16 +24,31 @@ LARGEST = 2**63 - 1
 class Attributes:
     """What stands in one start tag. `line` is where the tag begins."""
 
-    __slots__ = ("_values", "file", "line", "tag")
+    __slots__ = ("_seen", "_values", "file", "line", "tag")
 
     def __init__(self, tag: str, values: Mapping[str, str], file: str, line: int) -> None:
         self.tag = tag
         self.file = file
         self.line = line
         self._values = values
+        self._seen: set[str] = set()
+        """Names that somebody asked for."""
 
     def __contains__(self, name: str) -> bool:
+        self._seen.add(name)
         return name in self._values
+
+    def unused(self) -> Iterator[ScenarioError]:
+        """What to say of attributes that nobody asked for: misspelt, or without effect beside the others.
+
+        Those that a mended file keeps (`ignored_...`) and those of XML itself are left out.
+        """
+        for name in self._values.keys() - self._seen:
+            if name.startswith(("ignored_", "xml")) or ":" in name:
+                continue
+            near = get_close_matches(name, self._seen - self._values.keys(), 1, 0.75)
+            hint = f"; did you mean {near[0]}=?" if near else ""
+            yield self.error(f"{name}= has no effect here{hint}")
 
     def error(self, message: str) -> ScenarioError:
         """What to raise for this element."""
@@ -40,6 +56,7 @@ class Attributes:
 
     def raw(self, name: str, default: str = "") -> str:
         """The value after the backslash pass."""
+        self._seen.add(name)
         value = self._values.get(name)
         if value is None:
             return default
@@ -47,7 +64,7 @@ class Attributes:
 
     def text(self, name: str, default: str = "") -> str:
         """The value of an attribute that SIPp decodes once more (regexp, message, value, file names, label ids)."""
-        if name not in self._values:
+        if name not in self:
             return default
         return _ENTITY.sub(lambda match: _ENTITY_MEANING[match.group(1)], self.raw(name))
 
@@ -60,13 +77,13 @@ class Attributes:
 
     def required_text(self, name: str) -> str:
         """`text`, or an error if the attribute is missing."""
-        if name not in self._values:
+        if name not in self:
             raise self.error(f"needs {name}=")
         return self.text(name)
 
     def boolean(self, name: str, default: bool = False) -> bool:
         """`true` or `false` in any case, or an integer (0 is false, and so is an empty value)."""
-        if name not in self._values:
+        if name not in self:
             return default
         value = self.raw(name) or "0"
         if value.lower() in ("true", "false"):
@@ -78,7 +95,7 @@ class Attributes:
 
     def integer(self, name: str, default: int | None = None, *, least: int = 0) -> int:
         """A C integer (decimal, 0x hexadecimal, 0 octal), an empty value is 0. Without default it must be there."""
-        if name not in self._values and default is not None:
+        if name not in self and default is not None:
             return default
         value = self.required_text(name)
         number = parse_integer(value or "0")
@@ -98,7 +115,7 @@ class Attributes:
 
     def variable(self, name: str, default: str | None = None) -> str:
         """One variable's name: not empty, without `$` and `,`."""
-        if name not in self._values and default is not None:
+        if name not in self and default is not None:
             return default
         value = self.required(name)
         if "$" in value or "," in value:

@@ -39,7 +39,7 @@ class Examination:
     warnings: list[ScenarioError]
     """What is not well-formed but was read."""
     notes: list[ScenarioError]
-    """What is well-formed, but not for every SIPp."""
+    """What is well-formed but not for every SIPp, and what has no effect."""
     document: Document
 
 
@@ -80,6 +80,7 @@ def _examine(root: Element, examined: Examination, file: str, keys: Mapping[str,
     reader = _Reader(file, keys)
     examined.scenario = reader.scenario(root)
     examined.warnings += reader.warnings
+    examined.notes += reader.notes
     examined.scenario.warnings = [str(warning) for warning in examined.warnings]
     broken = bool(examined.errors)
     examined.errors += reader.errors
@@ -118,6 +119,7 @@ class _Reader:
         self.out = model.Scenario("", file=file)
         self.errors: list[ScenarioError] = []
         self.warnings: list[ScenarioError] = []
+        self.notes: list[ScenarioError] = []
         self.excused: set[str] = set()
         """Names in what could not be read."""
 
@@ -189,13 +191,22 @@ class _Reader:
             return
         built.line = element.line
         built.comment = _comment_before(element)
-        if element.children and element.children[0].tag == "action":
-            for child in element.children[0].children:
-                try:
-                    built.actions.append(read_action(self.attributes(child), self.keys))
-                except ScenarioError as error:
-                    self.failed(child, error)
+        for number, child in enumerate(element.children):
+            if number == 0 and child.tag == "action":
+                self.actions(child, built)
+            else:
+                text = "has no effect here: SIPp looks only at an <action> that is the first child"
+                self.notes.append(self.attributes(child).error(text))
         elements.append(built)
+
+    def actions(self, element: Element, built: model.Element) -> None:
+        for child in element.children:
+            a = self.attributes(child)
+            try:
+                built.actions.append(read_action(a, self.keys))
+                self.notes += a.unused()
+            except ScenarioError as error:
+                self.failed(child, error)
 
     def built(self, element: Element, elements: list[model.Element], labels: dict[str, int]) -> model.Element | None:
         """The element without its actions; None for a label."""
@@ -211,7 +222,9 @@ class _Reader:
             near = get_close_matches(a.tag, (*_MESSAGES, *_TOP, "label"), 1, 0.6)
             hint = f"; did you mean <{near[0]}>?" if near else ""
             raise a.error(f"unknown element in a scenario{hint}")
-        return build(self, a, element)
+        built = build(self, a, element)
+        self.notes += a.unused()
+        return built
 
     def common(self, a: Attributes) -> dict[str, Any]:
         """The attributes that all message elements share."""

@@ -27,7 +27,7 @@ def test_all_files_and_all_their_problems_are_told(capsys: pytest.CaptureFixture
     ]
     assert f"{one}:9: <send>: unknown keyword [nope]" in err
     assert f"{two}:8: warning: <log>: in message=, write & as &amp;\n" in err
-    assert f"{three}:8: the media file nowhere.pcap does not exist" in err
+    assert f"{three}:8: <exec play_pcap_audio>: the media file nowhere.pcap does not exist" in err
 
 
 def test_an_injection_file_that_is_missing_names_the_line_that_wants_it(

@@ -171,6 +171,26 @@ def test_every_problem_of_a_file_is_told_at_once() -> None:
     ]
 
 
+def test_what_has_no_effect_is_noted() -> None:
+    body = (
+        message("1", ' retran="500" chance="0.5" ignored_lost="1"')
+        + '<pause milisecond="5"/><pause distribution="fixed" value="1" milliseconds="3"/>'
+        + '<recv response="200"><Reference/><action><log message="x"/></action></recv>'
+        + '<nop><action><ereg regexp="x" header="To:" assign_to="_"/></action></nop>'
+    )
+    examined = examine_scenario(file(body), "b.xml")
+    assert (examined.errors, examined.warnings) == ([], [])
+    assert sorted(note.message for note in examined.notes) == [
+        "<Reference>: has no effect here: SIPp looks only at an <action> that is the first child",
+        "<action>: has no effect here: SIPp looks only at an <action> that is the first child",
+        "<ereg>: header= has no effect here",
+        "<pause>: milisecond= has no effect here; did you mean milliseconds=?",
+        "<pause>: milliseconds= has no effect here",
+        "<send>: chance= has no effect here",
+        "<send>: retran= has no effect here; did you mean retrans=?",
+    ]
+
+
 def test_a_file_in_utf_16_is_read() -> None:
     text = file(message("é"), b'<?xml version="1.0" encoding="UTF-16"?>\n').decode("latin-1")
     data = text.encode("utf-16")
