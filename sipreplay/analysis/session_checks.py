@@ -26,7 +26,11 @@ _MEDIA_TIMEOUT = re.compile(
     r"(?:rtp|media|no audio)[^;,]{0,40}(?:time.?out|inactiv|lost)|(?:time.?out)[^;,]{0,20}(?:rtp|media)", re.IGNORECASE
 )
 _SENT_BY = re.compile(r"SIP\s*/\s*2\.0\s*/\s*\w+\s+(\[[^\]]*\]|[^:;\s]+)", re.IGNORECASE)
-_CONTACT_HOST = re.compile(r"\bsips?:(?:[^@>;,\s]*@)?(\[[^\]\s]*\]|[^:;>,?\s]+)", re.IGNORECASE)
+_CONTACT_HOST = re.compile(
+    rb"\n(?:contact|m)[ \t]*:[^\r\n]{0,400}?\bsips?:(?:[^@>;,\s]{0,200}@)?(\[[^\]\s]{0,64}\]|[^:;>,?\s]{1,255})",
+    re.IGNORECASE,
+)
+_RECORDED = re.compile(rb"\nrecord-route[ \t]*:", re.IGNORECASE)
 _REFUSED = frozenset({415, 488, 606})
 
 
@@ -187,7 +191,8 @@ def media_timeout(case: Case, streams: Mapping[int, list[tuple[int, Stream]]]) -
     bye = case.bye
     if bye is None or case.dialog.upstream is not None:
         return
-    reasons = [printable(v) for v in bye.message.get_all("reason")[:4]]
+    named = b"\nreason" in bye.data.lower()
+    reasons = [printable(v) for v in bye.message.get_all("reason")[:4]] if named else []
     said = next((r for r in reasons if _MEDIA_TIMEOUT.search(r)), "")
     own = streams.get(case.dialog.id, [])
     silence_s = bye.time - max((s.last for _, s in own), default=bye.time)
@@ -244,12 +249,12 @@ def nat(case: Case) -> Iterator[Finding]:
 
 
 def _named_hosts(captured: CapturedMessage) -> dict[str, str]:
-    message = captured.message
+    data = captured.data
     found = {}
-    contact = _CONTACT_HOST.search((message.get("contact") or "")[:1000])
-    if contact and not message.get_all("record-route"):
-        found["Contact"] = contact.group(1).strip("[]")
-    media = media_addresses(captured.data)
+    contact = _CONTACT_HOST.search(data)
+    if contact and not _RECORDED.search(data):
+        found["Contact"] = contact.group(1).decode("ascii", "replace").strip("[]")
+    media = media_addresses(data)
     if media:
         found["SDP"] = min(media).host
     return found
