@@ -1,6 +1,6 @@
 """One hop-dialog under examination: its facts, read once each, and what its capture says about where it was cut.
 
-Gives the checks (`signalling_checks`, `session_checks`) one way to name a finding. Never judges.
+Gives the checks (`signalling_checks`, `service_checks`, `session_checks`) one way to name a finding. Never judges.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks of one hop-dialog's signalling: failures, losses, timers, races, digest, registrations, transfers.
+"""Checks of one hop-dialog's signalling: failures, losses, timers, races, redirects, slow set-up.
 
 Each check is a function from a case to findings, listed in `CHECKS` or `ODD_CHECKS`. Severity is ERROR only for what a
 user would call broken; what users bring about (busy, cancelled, declined) is no finding.
@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sipreplay.analysis.case import Case, packets_in_words, printable
 from sipreplay.analysis.findings import Finding, Severity
-from sipreplay.analysis.model import CapturedMessage, HopDialog, Transaction
+from sipreplay.analysis.model import HopDialog, Transaction
 from sipreplay.analysis.states import initial_transactions
 from sipreplay.analysis.transaction_facts import GIVE_UP_S, TIMERS, TransactionFacts
 
 EXPECTED = frozenset({401, 407, 422, 423, 486, 487, 491, 600, 603})
 """Answers that users and protocol bring about in sound networks, or that have a check of their own."""
 _CODECS = frozenset({415, 488, 606})
-_UNWANTED = frozenset({"rejected", "giveup", "probation"})
 SLOW_PDD_MS = 8000.0
 """Post-dial delay from which callers give up (ITU-T E.721 asks for a mean of 8 s on international calls)."""
 SURE_S = 4.0
@@ -282,72 +281,6 @@ def late_2xx(case: Case) -> Iterator[Finding]:
             )
 
 
-def digest(case: Case) -> Iterator[Finding]:
-    """Credentials that were refused, challenges that nobody met."""
-    refused = [c for c in case.facts.challenges if c.again]
-    if refused:
-        realm = printable(refused[0].realm)
-        in_the_end = case.dialog.state == "challenged"
-        yield case.finding(
-            Severity.ERROR if in_the_end else Severity.WARNING,
-            "digest-refused",
-            f"{case.dialog.callee} refused the password for realm {realm}",
-            f"challenged again after an answer to the challenge, without stale=true: {len(refused)} times, first in "
-            f"packet {refused[0].captured.packet}; " + ("not accepted in the end" if in_the_end else "accepted later"),
-            "compare user name, password and realm on both sides",
-            *[c.captured for c in refused[:8]],
-        )
-    last = case.facts.challenges[-1] if case.facts.challenges else None
-    if last and case.dialog.state == "challenged" and not refused and case.end - last.captured.time > SURE_S:
-        yield case.finding(
-            Severity.WARNING,
-            "challenge-not-met",
-            f"{case.dialog.caller} did not try again after a challenge",
-            f"packet {last.captured.packet} ({last.captured.message.status}, realm {printable(last.realm)}) is last",
-            "see whether the client has credentials for this realm",
-            last.captured,
-        )
-
-
-def registration(case: Case) -> Iterator[Finding]:
-    """A binding that ran out."""
-    if case.dialog.kind != "register":
-        return
-    rounds = [r for r in case.facts.registrations if r.status < 300 and r.kind != "query"]
-    for item in case.facts.registrations:
-        if item.status >= 400 and (case.final is None or item.captured.message.branch != case.final.message.branch):
-            yield case.finding(
-                Severity.WARNING,
-                f"register-failed-{item.status}",
-                f"REGISTER to {case.dialog.callee} failed: {item.status}",
-                f"answer to packet {item.captured.packet}",
-                REASONS["failed"],
-                item.captured,
-            )
-    expiry: dict[tuple[str, ...], tuple[float, CapturedMessage, int]] = {}
-    for item in rounds:
-        known = expiry.pop(item.contacts, None)
-        if known is not None and item.kind == "refresh" and item.captured.time > known[0] + 1:
-            yield _expired(case, known, f"refreshed {item.captured.time - known[0]:.0f} s too late", item.captured)
-        if item.kind != "de-register" and item.expires_s:
-            expiry[item.contacts] = (item.captured.time + item.expires_s, item.captured, item.expires_s)
-    for known in expiry.values():
-        if case.end > known[0] + SURE_S:
-            yield _expired(case, known, "and not refreshed while the capture goes on")
-
-
-def _expired(case: Case, known: tuple[float, CapturedMessage, int], what: str, *more: CapturedMessage) -> Finding:
-    return case.finding(
-        Severity.WARNING,
-        "registration-expired",
-        f"a registration from {case.dialog.caller} ran out",
-        f"packet {known[1].packet} registered for {known[2]} s, {what}",
-        "until it registers again nobody can call it: see why the refresh is late",
-        known[1],
-        *more,
-    )
-
-
 def slow(case: Case) -> Iterator[Finding]:
     """Callers that wait for a ring."""
     dialog = case.dialog
@@ -364,40 +297,6 @@ def slow(case: Case) -> Iterator[Finding]:
         first.request,
         answer,
     )
-
-
-def transfer(case: Case) -> Iterator[Finding]:
-    """Transfers that came to nothing."""
-    if "REFER" not in case.methods:
-        return
-    for item in case.facts.transfers:
-        last = item.progress[-1] if item.progress else 0
-        if item.accepted >= 300 or last >= 300:
-            what = f"refused with {item.accepted}" if item.accepted >= 300 else f"its target answered {last}"
-            yield case.finding(
-                Severity.WARNING,
-                "transfer-failed",
-                f"a transfer by {item.captured.source} failed",
-                f"the REFER of packet {item.captured.packet} to {printable(item.target)}: {what}",
-                "see whether the target can be reached from whoever took the REFER",
-                item.captured,
-            )
-
-
-def subscription(case: Case) -> Iterator[Finding]:
-    """Subscriptions that the notifier ended against the subscriber's will."""
-    if "NOTIFY" not in case.methods:
-        return
-    for item in case.facts.notifications:
-        if item.state == "terminated" and item.reason in _UNWANTED:
-            yield case.finding(
-                Severity.WARNING,
-                "subscription-ended",
-                f"{item.captured.source} ended a subscription: {item.reason}",
-                f"NOTIFY in packet {item.captured.packet}",
-                "see why the notifier refuses this subscriber (RFC 6665 4.1.3)",
-                item.captured,
-            )
 
 
 def redirect(case: Case) -> Iterator[Finding]:
@@ -448,9 +347,8 @@ ODD_CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     cancel_race,
     glare,
     late_2xx,
-    digest,
     redirect,
 )
 """What has nothing to find in a dialog that is `Case.plain`."""
 
-CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (registration, slow, transfer, subscription, prack)
+CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (slow, prack)

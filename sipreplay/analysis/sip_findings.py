@@ -1,14 +1,14 @@
 """Findings about signalling: what failed, what was lost, what peers did against the rules.
 
-Runs the checks of `signalling_checks`, `session_checks` and `capture_checks`; judges nothing itself, and no media
-(`media_findings` does).
+Runs the checks of `signalling_checks`, `service_checks`, `session_checks` and `capture_checks`; judges nothing itself,
+and no media (`media_findings` does).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sipreplay.analysis import capture_checks, session_checks, signalling_checks
+from sipreplay.analysis import capture_checks, service_checks, session_checks, signalling_checks
 from sipreplay.analysis.case import Case, View
 from sipreplay.analysis.findings import Finding
 from sipreplay.analysis.model import Analysis, HopDialog, Stream
@@ -20,8 +20,13 @@ def found(analysis: Analysis) -> Iterator[Finding]:
         yield from whole(analysis)
     view = View(analysis)
     clocks = capture_checks.Clocks()
-    checks = (*signalling_checks.CHECKS, *session_checks.CHECKS)
-    all_checks = (*signalling_checks.ODD_CHECKS, *session_checks.ODD_CHECKS, *checks)
+    checks = (*signalling_checks.CHECKS, *service_checks.CHECKS, *session_checks.CHECKS)
+    all_checks = (
+        *signalling_checks.ODD_CHECKS,
+        *service_checks.ODD_CHECKS,
+        *session_checks.ODD_CHECKS,
+        *checks,
+    )
     downstream: dict[int, list[HopDialog]] = {}
     for dialog in analysis.dialogs:
         if dialog.upstream is not None:
