@@ -38,6 +38,7 @@ class More:
         "send_deadline",
         "sources",
         "targets",
+        "waiting",
     )
 
     def __init__(self) -> None:
@@ -55,6 +56,8 @@ class More:
         """Transaction to its final response."""
         self.queued: bytes = b""
         """A message that waits for the step that takes it."""
+        self.waiting: list[bytes] = []
+        """Messages that came before their step, if the scenario keeps such ones."""
         self.resend_due = 0.0
         """When a send that the socket refused is tried again."""
         self.send_deadline = 0.0

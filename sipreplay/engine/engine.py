@@ -329,6 +329,8 @@ class Engine(Pacing):
                         queued = call.more.queued
                         call.more.queued = b""
                         self.process(call, queued, now)
+                    elif call.more is not None and call.more.waiting and unexpected.offer(self, call, now):
+                        pass
                     elif step.timeout_s:
                         self.await_message(call, step, now)
                     return

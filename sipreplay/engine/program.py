@@ -191,6 +191,7 @@ class _Compiler:
         step.condexec_inverse = element.condexec_inverse
         step.lost = (self.config.lost_percent if element.lost is None else element.lost) / 100.0
         step.ignore_sdp = element.ignoresdp
+        step.unexpected = element.unexpected or self.scenario.unexpected or "fail"
         step.rtd_start = self._number(self.rtds, element.start_rtd)
         step.rtd_stop = self._number(self.rtds, element.rtd)
         step.repeat_rtd = element.repeat_rtd

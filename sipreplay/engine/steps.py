@@ -189,6 +189,7 @@ class Step:
         "test",
         "timeout_s",
         "timewait",
+        "unexpected",
         "uses_cseq",
         "variable",
     )
@@ -216,6 +217,8 @@ class Step:
         self.counter = -1
         self.booked = False
         """Whether the step has a timer or a counter."""
+        self.unexpected = "fail"
+        """What becomes of a message that does not fit while a call is here (`scenario.extensions`)."""
         self.operations: list[Operation] = []
         # Send.
         self.template: Template | None = None

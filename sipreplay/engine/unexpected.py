@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from sipreplay.engine import abort, commands, lifecycle
 from sipreplay.engine.call import ALIVE, Call
+from sipreplay.engine.headers import cseq_of, top_branch
+from sipreplay.engine.matching import Received, find
 from sipreplay.engine.steps import NO_VARIABLE, PAUSE, RECV, RECV_COMMAND, SEND, SEND_COMMAND, Step
 from sipreplay.engine.variables import as_double, read, write
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from sipreplay.engine.engine import Engine
 
 _AUTOMATIC = frozenset((b"INFO", b"NOTIFY", b"OPTIONS", b"UPDATE"))
+WAITING = 16
+"""Messages of one call that wait for their step."""
 CODES_KEPT = 100_000
 """Response codes between two rows of -trace_error_codes: peers decide how many come, memory is bounded."""
 _DOING = {
@@ -35,6 +39,9 @@ def unexpected(engine: Engine, call: Call, data: bytes, now: float) -> None:
     step = engine.steps[min(call.index, engine.end - 1)]
     method = b"" if data.startswith(b"SIP/2.0") else data[: data.find(b" ")]
     name = call.call_id.decode("latin-1")
+    if step.unexpected != "fail":
+        _tolerated(engine, call, step, method, data, now)
+        return
     if method in (b"BYE", b"CANCEL"):
         engine.counters.unexpected[step.index] += 1
         if not config.abort_unexpected:
@@ -85,6 +92,51 @@ def unexpected(engine: Engine, call: Call, data: bytes, now: float) -> None:
         got=shown(data),
         warn=False,
     )
+
+
+def _tolerated(engine: Engine, call: Call, step: Step, method: bytes, data: bytes, now: float) -> None:
+    """The scenario goes on in spite of a message that does not fit here: beyond SIPp, and only where it asks for it."""
+    how = step.unexpected
+    if how == "queue":
+        waiting = call.extra().waiting
+        if data in waiting:
+            engine.counters.retransmissions[step.index] += 1
+            return
+        if len(waiting) < WAITING:
+            waiting.append(data)
+            return
+        engine.warn(f"call {call.call_id.decode('latin-1')}: {WAITING} messages wait already, {shown(data)} is dropped")
+    engine.counters.unexpected[step.index] += 1
+    if how == "answer" and method not in (b"", b"ACK"):
+        last = call.last_received
+        _answer(engine, call, data, now)
+        call.last_received = last
+        call.headers = None
+        call.head = None
+        engine.totals.auto_answered += 1
+
+
+def offer(engine: Engine, call: Call, now: float) -> bool:
+    """A receive was reached: the first message that waits and fits comes now. Whether there was one."""
+    assert call.more is not None
+    waiting = call.more.waiting
+    for number, data in enumerate(waiting):
+        if _fits(engine, call, data):
+            del waiting[number]
+            engine.process(call, data, now)
+            return True
+    return False
+
+
+def _fits(engine: Engine, call: Call, data: bytes) -> bool:
+    """Whether a step takes the message where the call is now."""
+    if not data.startswith(b"SIP/2.0"):
+        return find(engine.steps, call.index, Received(data[: data.find(b" ")], 0, b"", -1)) >= 0
+    if not data[8:11].isdigit():
+        return False
+    branches = call.more.branches if call.more is not None else {}
+    transaction = branches.get(top_branch(data), -1) if branches else -1
+    return find(engine.steps, call.index, Received(b"", int(data[8:11]), cseq_of(data)[1], transaction)) >= 0
 
 
 def _doing(step: Step) -> str:

@@ -50,6 +50,11 @@ class Attributes:
             hint = f"; did you mean {near[0]}=?" if near else ""
             yield self.error(f"{name}= has no effect here{hint}")
 
+    @property
+    def names(self) -> list[str]:
+        """The names that stand there."""
+        return list(self._values)
+
     def error(self, message: str) -> ScenarioError:
         """What to raise for this element."""
         return ScenarioError(f"<{self.tag}>: {message}", self.file, self.line)

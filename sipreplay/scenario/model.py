@@ -238,6 +238,8 @@ class Element:
     ignoresdp: bool = False
     hide: bool = False
     display: str = ""
+    unexpected: str = ""
+    """Beyond SIPp: what becomes of a message that does not fit while a call is here; "": what the scenario says."""
     actions: list[Action] = field(default_factory=list)
     comment: str = ""
     """The XML comment directly before the element."""
@@ -320,6 +322,8 @@ class Scenario:
     default_messages: dict[str, str] = field(default_factory=dict)
     response_time_repartition: list[int] = field(default_factory=list)
     call_length_repartition: list[int] = field(default_factory=list)
+    unexpected: str = ""
+    """Beyond SIPp: what becomes of messages that do not fit (`extensions`); "" is SIPp's way."""
     file: str = ""
     comment: str = ""
     """Head comment of a generated file."""

@@ -18,6 +18,7 @@ from sipreplay.scenario import distributions, model
 from sipreplay.scenario.actions import read_action
 from sipreplay.scenario.attributes import Attributes
 from sipreplay.scenario.checks import scenario_problems
+from sipreplay.scenario.extensions import Extensions
 from sipreplay.scenario.keywords import compile_default_message, compile_text
 from sipreplay.scenario.markup import Document, Element, parse
 from sipreplay.scenario.posix import compile_posix
@@ -120,11 +121,18 @@ class _Reader:
         self.errors: list[ScenarioError] = []
         self.warnings: list[ScenarioError] = []
         self.notes: list[ScenarioError] = []
+        self.extensions = Extensions(Attributes("scenario", {}, file, 0))
         self.excused: set[str] = set()
         """Names in what could not be read."""
 
     def scenario(self, root: Element) -> model.Scenario:
-        self.out.name = self.attributes(root).raw("name")
+        head = self.attributes(root)
+        self.out.name = head.raw("name")
+        self.extensions = Extensions(head)
+        try:
+            self.out.unexpected = self.extensions.unexpected(head)
+        except ScenarioError as error:
+            self.errors.append(error)
         for child in root.children:
             handler = _TOP.get(child.tag)
             if handler is None:
@@ -257,6 +265,7 @@ class _Reader:
             "ignoresdp": a.boolean("ignoresdp"),
             "hide": a.boolean("hide", self.hide),
             "display": a.raw("display"),
+            "unexpected": self.extensions.unexpected(a),
         }
 
     def send(self, a: Attributes, element: Element) -> model.Element:

@@ -13,6 +13,7 @@ from sipreplay.errors import ScenarioError
 from sipreplay.scenario import model
 from sipreplay.scenario.action_writers import Pairs, write_action, written_distribution, written_number
 from sipreplay.scenario.attributes import escape_backslashes, escape_entities
+from sipreplay.scenario.extensions import NAMESPACE
 
 HEAD = '<?xml version="1.0" encoding="UTF-8" ?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
 
@@ -29,7 +30,10 @@ def write_scenario(scenario: model.Scenario) -> str:
     out = [HEAD]
     if scenario.comment:
         out.append("\n" + _comment(scenario.comment, ""))
-    out.append(f"\n<scenario{_attributes([('name', scenario.name)])}>\n")
+    head = [("name", scenario.name)]
+    if scenario.unexpected or any(element.unexpected for element in (*scenario.init, *scenario.elements)):
+        head += [("xmlns:sr", NAMESPACE), *_given(**{"sr:unexpected": scenario.unexpected})]
+    out.append(f"\n<scenario{_attributes(head)}>\n")
     for tag, names in (("Global", scenario.global_variables), ("User", scenario.user_variables)):
         if names:
             out.append(f"  <{tag}{_attributes([('variables', ','.join(names))])}/>\n")
@@ -130,6 +134,7 @@ def _common_attributes(element: model.Element) -> Pairs:
     pairs += _given(condexec=element.condexec, condexec_inverse=element.condexec_inverse)
     if element.lost is not None:
         pairs.append(("lost", written_number(element.lost)))
+    pairs += _given(**{"sr:unexpected": element.unexpected})
     return pairs + _given(ignoresdp=element.ignoresdp, hide=element.hide, display=element.display, crlf=element.crlf)
 
 
