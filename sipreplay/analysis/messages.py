@@ -24,8 +24,8 @@ MAX_CALL_IDS = 500_000
 """Call-IDs that are followed: about 1.2 KB each. Messages of others are counted and dropped."""
 MAX_MESSAGES = 20_000_000
 """Messages that are kept: 90 bytes each. Those after them are counted and dropped."""
-REMEMBERED = 32_768
-"""Messages among which copies and retransmissions are looked for at least, and for at least REPEAT_LIMIT_S; at most 16
+REMEMBERED = 16_384
+"""Messages among which copies and retransmissions are looked for at least, and for at least REPEAT_LIMIT_S; at most 32
 times as many."""
 MAX_REMEMBERED = 16
 """Sights of the same bytes (times, IP identifications) that a copy is looked for among."""
@@ -255,15 +255,16 @@ class SipCollector:
                 method_at = method_number(method) or new_method(method)
                 cseq_at = method_number(cseq_method) or new_method(cseq_method)
                 branch_hash = hash(branch)
+                mine = (index,)
                 # A provisional response that differs (another RSeq, SDP added) says something new, and so does a
                 # response without a branch to know it by.
                 if branch_hash and routed and not 0 < status < 200:
                     same = hash((pair, call, branch_hash, cseq, cseq_at, method_at, status, to if status else 0))
                     last = self._seen.get(same) or self._older_seen.get(same)
-                    self._seen[same] = (index,)
+                    self._seen[same] = mine
                     if last is not None and self._goes_on(last[0], capture, time):
                         flags = RETRANSMISSION
-                self._sights[key] = (index,)
+                self._sights[key] = mine
             else:
                 if index >= MAX_MESSAGES:
                     self.dropped += 1
@@ -332,7 +333,7 @@ class SipCollector:
         """Let go of what was seen long ago."""
         self._forget_at = taken + REMEMBERED // 32
         since = taken - self._began_at
-        if since < REMEMBERED or (0 <= time - self._began <= REPEAT_LIMIT_S and since < 16 * REMEMBERED):
+        if since < REMEMBERED or (0 <= time - self._began <= REPEAT_LIMIT_S and since < 32 * REMEMBERED):
             return
         self._began, self._began_at = time, taken
         self._older_sights, self._sights = self._sights, {}

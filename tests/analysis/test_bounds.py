@@ -77,7 +77,7 @@ def test_what_copies_are_looked_for_among_is_bounded(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(collecting, "REMEMBERED", 100)
     collector = SipCollector()
     flood(collector, 10_000)
-    assert len(collector._sights) + len(collector._older_sights) <= 2 * 16 * 100
+    assert len(collector._sights) + len(collector._older_sights) <= 2 * 33 * 100
     again = invite(9_990)
     collector.datagram(0, 10_001, 11.0, A, B, "UDP", again)
     assert collector.messages[-1].retransmission
