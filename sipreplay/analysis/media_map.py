@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from sipreplay.analysis.model import Address, HopDialog, MessageList
@@ -93,6 +94,12 @@ def _announced(dialog: HopDialog, known: KnownFacts | None) -> Iterator[Announce
         yield sight.media, sight.from_caller, sight.captured.time, (sight.captured.capture, sight.captured.packet)
 
 
+@lru_cache(maxsize=4096)
+def _beside(address: Address) -> Address:
+    """Where RTCP goes when nothing else is said (RFC 3550 11); one object for all SDP of a call."""
+    return Address(address.host, address.port + 1)
+
+
 def _endpoints(
     sections: Facts, from_caller: bool, time: float, place: tuple[int, int], dialog: int
 ) -> list[MediaEndpoint]:
@@ -105,7 +112,7 @@ def _endpoints(
         host, first = media.address
         announced = MediaEndpoint(
             media.address,
-            media.rtcp or Address(host, first + 1),
+            media.rtcp or _beside(media.address),
             dialog,
             from_caller,
             time,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,13 @@ def test_messages_of_a_plain_file_are_not_copied(tmp_path: Path) -> None:
     content = CAPTURE.read_bytes()
     assert all(captured.data in content for captured in analysis.messages)
     assert all(captured.data == captured.message._data for captured in analysis.messages)
+
+
+def test_compressed_and_merged_captures_give_the_same_bytes(tmp_path: Path) -> None:
+    plain = [m.data for m in analyse([CAPTURE]).messages]
+    packed = tmp_path / "call.pcap.gz"
+    packed.write_bytes(gzip.compress(CAPTURE.read_bytes()))
+    assert [m.data for m in analyse([packed]).messages] == plain
+    other = Path("captures/kamailio-auth-record-route.pcap")
+    both = analyse([CAPTURE, other]).messages
+    assert sorted(m.data for m in both) == sorted([*plain, *(m.data for m in analyse([other]).messages)])
