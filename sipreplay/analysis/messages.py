@@ -35,6 +35,8 @@ _MOST_AT_ONCE = 20
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r\n")
 _MARK = b"SIP/2.0"
 _EMPTY = b"\r\n\r\n"
+_BARE = b"\nContent-Length: 0\r\n\r\n"
+"""What nearly every message without a body ends with."""
 
 Item = tuple[int, int, int, float, int, bytes, int, int, int, int]
 """Capture, place in the order of reading, packet, time, pair of addresses, bytes, IP identification, file and offset of
@@ -275,7 +277,7 @@ class SipCollector:
                 branch_hash, cseq, call, of, to, method_at, cseq_at, status = (
                     first[2], first[4], first[6], first[9], first[10], first[11], first[12], first[13],
                 )  # fmt: skip
-            if not flags & COPY and data.find(_EMPTY) != len(data) - 4 and media is not None and _may_hold_sdp(data):
+            if media is not None and not flags & COPY and not data.endswith(_BARE) and _may_hold_sdp(data):
                 flags |= MEDIA * media(index, order, call_texts[call], data)
             if file == SPOOL:
                 place = store.places.spool(data)
