@@ -11,7 +11,7 @@ from sipreplay.cli.types import Duration, Setting, Target
 
 
 @click.command("run", short_help="Play a bundle or scenarios, with media, and judge the run.")
-@click.argument("sources", metavar="BUNDLE|SCENARIO.xml... [HOST[:PORT]]", nargs=-1, required=True)
+@click.argument("sources", metavar="BUNDLE|SCENARIO.xml[=WEIGHT]... [HOST[:PORT]]", nargs=-1, required=True)
 @click.option("--rate", type=float, metavar="CPS", help="Calls a second, open loop.  [default: 10]")
 @click.option("--calls", type=int, metavar="N", help="Calls to make.  [default: as many as were captured]")
 @click.option("--duration", type=Duration(), help="Start calls for that long: 90, 60s, 5m.")
@@ -78,7 +78,7 @@ def command(
     from sipreplay.runner.run import describe, run_plan
     from sipreplay.verify.verdict import Limits
 
-    paths, target = split_target(sources)
+    paths, weights, target = split_sources(sources)
     user, colon, password = (auth or "").partition(":")
     if auth is not None and not (user and colon):
         raise UsageError("--auth: wants USER:PASS")
@@ -87,6 +87,7 @@ def command(
         columns["domain"] = domain
     options = RunOptions(
         sources=paths,
+        weights=weights,
         target=target,
         rate_cps=rate,
         calls=calls,
@@ -117,14 +118,37 @@ def command(
     return int(run_plan(plan, options).exit_code)
 
 
-def split_target(sources: tuple[str, ...]) -> tuple[list[Path], tuple[str, int] | None]:
-    """What exists is played; one last word that does not exist and can be an address is the target."""
+def split_sources(sources: tuple[str, ...]) -> tuple[list[Path], list[float], tuple[str, int] | None]:
+    """What exists is played, `FILE=WEIGHT` with a weight; one last word that can be an address is the target."""
     from sipreplay.errors import UsageError
 
     *rest, last = sources
-    if not Path(last).exists() and rest and not last.endswith((".xml", "/")):
-        return [Path(s) for s in rest], Target().convert(last, None, None)
-    for source in sources:
-        if not Path(source).exists():
-            raise UsageError(f"{source}: no such bundle or scenario file")
-    return [Path(s) for s in sources], None
+    target = None
+    if rest and not Path(_weighted(last)[0]).exists() and not _weighted(last)[0].endswith((".xml", "/")):
+        target = Target().convert(last, None, None)
+        sources = tuple(rest)
+    weighted = [_weighted(source) for source in sources]
+    for name, weight in weighted:
+        if not Path(name).exists():
+            raise UsageError(f"{name}: no such bundle or scenario file")
+        if weight is not None and Path(name).is_dir():
+            raise UsageError(f"{name}={weight:g}: the scenarios of a bundle have weights of their own")
+    weights = [1.0 if weight is None else weight for _, weight in weighted]
+    given = any(weight is not None for _, weight in weighted)
+    return [Path(name) for name, _ in weighted], weights if given else [], target
+
+
+def _weighted(source: str) -> tuple[str, float | None]:
+    """A file and the number after its last `=`, unless there is a file of that whole name."""
+    name, found, number = source.rpartition("=")
+    if not found or Path(source).exists():
+        return source, None
+    try:
+        weight = float(number)
+    except ValueError:
+        return source, None
+    if not 0 < weight < 1e9:
+        from sipreplay.errors import UsageError
+
+        raise UsageError(f"{source}: a weight must be above 0")
+    return name, weight

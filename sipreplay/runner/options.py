@@ -14,6 +14,8 @@ class RunOptions:
 
     sources: list[Path]
     """One bundle folder, or scenario files."""
+    weights: list[float] = field(default_factory=list)
+    """Of scenario files, in their order; none: all weigh the same."""
     target: tuple[str, int] | None = None
     rate_cps: float | None = None
     calls: int | None = None

@@ -234,25 +234,36 @@ def _file_plan(options: RunOptions) -> Plan:
             raise ScenarioError(f"cannot be read: {error.strerror}", str(path)) from error
         scenarios.append((path, read_scenario(text, str(path))))
         notes += scenarios[-1][1].warnings
-    callers = [item for item in scenarios if item[1].is_client]
-    callees = [item for item in scenarios if not item[1].is_client]
-    if len(callers) > 1 or len(callees) > 1:
-        raise UsageError("give one calling and one answering scenario, or a bundle")
+    weights = options.weights or [1.0] * len(scenarios)
+    callers = [(path, weight) for (path, played), weight in zip(scenarios, weights, strict=True) if played.is_client]
+    callees = [path for path, played in scenarios if not played.is_client]
+    if len(callees) > 1:
+        raise UsageError("give one answering scenario, or a bundle")
     if callers and not callees and options.target is None:
         raise UsageError(f"{callers[0][0]}: places calls and needs a target, as in: run {callers[0][0]} HOST:PORT")
     if callees and options.target is not None:
-        raise UsageError(f"{callees[0][0]}: answers calls and takes no target; it listens on --local-ip and --port")
-    sides = []
-    for (path, _), role in [(c, "uac") for c in callers] + [(c, "uas") for c in callees]:
-        config = EngineConfig(path, injection=list(options.injection), transport=options.transport or "UDP")
-        _common(config, options)
-        sides.append(_side(path.stem, role, config))
-    uac = next((s for s in sides if s.role == "uac"), None)
-    uas = next((s for s in sides if s.role == "uas"), None)
-    if uac and uas:
-        _on_loopback(options, uac, uas)
+        raise UsageError(f"{callees[0]}: answers calls and takes no target; it listens on --local-ip and --port")
+    if len(callers) > 1 and options.local_port:
+        raise UsageError(f"--port {options.local_port}: {len(callers)} calling scenarios cannot all have one port")
+    pairs = []
+    for number, (path, weight) in enumerate(callers):
+        name = path.stem if [p.stem for p, _ in callers].count(path.stem) == 1 else f"{path.stem}-{number + 1}"
+        uac = _file_side(options, path, "uac", name)
+        uas = None
+        if callees:
+            uas = _file_side(options, callees[0], "uas", callees[0].stem if len(callers) == 1 else f"{name}-answering")
+            _on_loopback(options, uac, uas)
+        pairs.append(Pair(name, uac, uas, weight))
+    if not callers:
+        pairs.append(Pair(callees[0].stem, None, _file_side(options, callees[0], "uas", callees[0].stem)))
     name = " ".join(map(str, options.sources))
-    return Plan(name, [Pair(sides[0].name, uac, uas)], options.target, *_wanted(options, 1), notes)
+    return Plan(name, pairs, options.target, *_wanted(options, len(pairs)), notes)
+
+
+def _file_side(options: RunOptions, path: Path, role: str, name: str) -> Side:
+    config = EngineConfig(path, injection=list(options.injection), transport=options.transport or "UDP")
+    _common(config, options)
+    return _side(name, role, config)
 
 
 def _wanted(options: RunOptions, captured_calls: int) -> tuple[float, int | None]:

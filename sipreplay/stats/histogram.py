@@ -132,5 +132,13 @@ class Repartition:
         self.counts[bisect_right(self.bounds, value)] += 1
 
     def merge(self, other: Repartition) -> None:
-        """Add the counts of an equal table."""
-        self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+        """Add the counts of another table. Where bounds differ, those that both have stay; their counts are exact."""
+        if self.bounds == other.bounds:
+            self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+            return
+        common = sorted(set(self.bounds) & set(other.bounds))
+        counts = [0] * (len(common) + 1)
+        for table in (self, other):
+            for low, count in zip([-1, *table.bounds], table.counts, strict=True):
+                counts[bisect_right(common, low)] += count
+        self.bounds, self.counts = common, counts

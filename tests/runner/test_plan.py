@@ -138,3 +138,31 @@ def test_networks_are_allowed_besides_loopback_on_both_sides(folder: Path) -> No
             assert not may_reach(networks, ip_address("198.51.101.7"))
     with pytest.raises(UsageError, match=r"--allow-net 198\.51\.100\.0/33"):
         make_plan(RunOptions([folder], allow_net=["198.51.100.0/33"]))
+
+
+def written(folder: Path, *names: str) -> list[Path]:
+    for name in names:
+        (folder / f"{name}.xml").write_text(builtin("uas" if name.startswith("uas") else "uac"))
+    return [folder / f"{name}.xml" for name in names]
+
+
+def test_scenario_files_share_a_run_by_their_weights(tmp_path: Path) -> None:
+    files = written(tmp_path, "a", "b")
+    plan = make_plan(RunOptions(files, [70, 30], ("127.0.0.1", 5070), rate_cps=10, calls=10, limit=10))
+    shares = {pair.name: pair.uac.config for pair in plan.pairs if pair.uac}
+    assert {name: (c.rate_cps, c.calls, c.limit) for name, c in shares.items()} == {"a": (7.0, 7, 7), "b": (3.0, 3, 3)}
+    equal = make_plan(RunOptions(files, [], ("127.0.0.1", 5070), rate_cps=10))
+    assert [pair.uac.config.calls for pair in equal.pairs if pair.uac] == [1, 1]
+
+
+def test_one_answering_scenario_answers_all_calling_ones(tmp_path: Path) -> None:
+    plan = make_plan(RunOptions(written(tmp_path, "a", "b", "uas"), [1, 1, 1], rate_cps=10, calls=4))
+    assert [side.name for side in plan.sides] == ["a", "a-answering", "b", "b-answering"]
+    assert all(pair.uas is not None and pair.uas.config.rate_cps == 0.0 for pair in plan.pairs)
+
+
+def test_calling_scenarios_cannot_share_a_port(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot all have one port"):
+        make_plan(RunOptions(written(tmp_path, "a", "b"), [], ("127.0.0.1", 5070), local_port=5066))
+    with pytest.raises(UsageError, match="one answering scenario"):
+        make_plan(RunOptions(written(tmp_path, "uas-a", "uas-b")))

@@ -48,3 +48,16 @@ def test_bins_are_sipps() -> None:
     for value in (9, 10, 19, 20, 500):
         bins.record(value)
     assert (bins.bounds, bins.counts) == ([10, 20], [1, 2, 2])
+
+
+def test_repartitions_of_two_scenarios_keep_the_bounds_that_both_have() -> None:
+    first, second = Repartition([10, 20, 50]), Repartition([20, 100])
+    for value in (5, 15, 25, 60):
+        first.record(value)
+    for value in (5, 30, 200):
+        second.record(value)
+    first.merge(second)
+    assert (first.bounds, first.counts) == ([20], [3, 4])
+    nothing = Repartition([1])
+    nothing.merge(Repartition([2]))
+    assert (nothing.bounds, nothing.counts) == ([], [0])
