@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from pathlib import Path
 
 from sipreplay.engine import steps
 from sipreplay.engine.config import EngineConfig
+from sipreplay.engine.searching import Search
 from sipreplay.engine.steps import NO_VARIABLE, Operation, Template
 from sipreplay.engine.templates import TemplateCompiler
 from sipreplay.errors import ScenarioError
@@ -13,9 +16,15 @@ from sipreplay.media.port import MediaPort
 from sipreplay.scenario import model
 from sipreplay.scenario.builtin import MEDIA_FOLDER
 from sipreplay.scenario.keywords import compile_text
-from sipreplay.scenario.posix import compile_posix
 
-COMPARISONS = ("equal", "not_equal", "greater_than", "less_than", "greater_than_equal", "less_than_equal")
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "greater_than": operator.gt,
+    "less_than": operator.lt,
+    "greater_than_equal": operator.ge,
+    "less_than_equal": operator.le,
+}
 INTERNAL_COMMANDS = ("stop_call", "stop_gracefully", "stop_now")
 _PLAYS = {"play_pcap_audio": "audio", "play_pcap_video": "video", "play_pcap_image": "image"}
 
@@ -144,14 +153,9 @@ class ActionCompiler:
         if action.check_it and action.check_it_inverse:
             raise ScenarioError("an ereg cannot have both check_it and check_it_inverse")
         operation = Operation(steps.EREG)
-        operation.extra = (compile_posix(action.regexp), action.header.encode(), action.occurrence)
-        operation.name = action.search_in
-        operation.targets = [self._variable(name) for name in action.assign_to]
-        if action.search_in == "var":
-            operation.source = self._variable(action.variable)
-        operation.check = action.check_it
-        operation.check_inverse = action.check_it_inverse
-        operation.number = (2.0 if action.case_indep else 0.0) + (1.0 if action.start_line else 0.0)
+        targets = [self._variable(name) for name in action.assign_to]
+        source = self._variable(action.variable) if action.search_in == "var" else NO_VARIABLE
+        operation.extra = Search(action, targets, source)
         return operation
 
     def _assign(self, action: model.Assign) -> Operation:
@@ -174,7 +178,7 @@ class ActionCompiler:
         if isinstance(action, model.Test):
             if action.compare not in COMPARISONS:
                 raise ScenarioError(f"<test> cannot compare by {action.compare!r}; use one of {', '.join(COMPARISONS)}")
-            operation.name = action.compare
+            operation.extra = COMPARISONS[action.compare]
             operation.number = action.value if action.value is not None else 0.0
         else:
             operation.extra = (action.value or "").encode("utf-8", "surrogateescape")

@@ -6,7 +6,6 @@ Never sends SIP and ends no call: what must happen to the call is returned or ra
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -18,15 +17,15 @@ from sipreplay.engine.call import Call
 from sipreplay.engine.failure import CallFailed, FatalError
 from sipreplay.engine.reach import may_reach
 from sipreplay.engine.render import render
+from sipreplay.engine.searching import ereg
 from sipreplay.engine.steps import NO_VARIABLE, Operation, Template
-from sipreplay.engine.variables import as_double, as_text, is_set, parse_double, read, write
+from sipreplay.engine.variables import as_double, as_text, parse_double, read, write
 from sipreplay.errors import ScenarioError
 from sipreplay.scenario.distributions import draw
 
 if TYPE_CHECKING:
     from sipreplay.engine.engine import Engine
 
-HEADER_CAP = 2049
 RESOLVED_LIMIT = 1000
 
 
@@ -38,7 +37,7 @@ def perform(engine: Engine, call: Call, operations: list[Operation], subject: by
     for operation in operations:
         kind = operation.kind
         if kind == steps.EREG:
-            failure = _ereg(engine, call, operation, subject)
+            failure = ereg(engine, call, operation.extra, subject)
         elif kind == steps.TEST or kind == steps.STRCMP:
             failure = _compare(engine, call, operation)
         elif kind == steps.INTERNAL_COMMAND:
@@ -61,49 +60,6 @@ def _text(engine: Engine, call: Call, template: Template | None, now: float) -> 
     return render(engine, call, template, now) if template is not None else b""
 
 
-def _ereg(engine: Engine, call: Call, operation: Operation, subject: bytes) -> str:
-    """Search; "" or the reason of a failed check."""
-    pattern, header_name, occurrence = operation.extra
-    where = operation.name
-    if where == "hdr":
-        found = _header_text(subject, header_name, occurrence, int(operation.number))
-        missing = not found
-    elif where == "body":
-        end = subject.find(b"\r\n\r\n")
-        found = subject[end + 4 :] if end >= 0 else b""
-        missing = end < 0
-    elif where == "var":
-        value = read(engine, call, operation.source)
-        found = as_text(value)
-        missing = not is_set(value)
-    else:
-        found = subject
-        missing = False
-    if missing:
-        return "RegexpHdrNotFound" if operation.check else ""
-    groups = pattern.search(found)
-    if groups is None:
-        return "RegexpDoesntMatch" if operation.check else ""
-    for reference, group in zip(operation.targets, groups, strict=False):
-        if group is not None:
-            write(engine, call, reference, group)
-    return "RegexpShouldntMatch" if operation.check_inverse else ""
-
-
-def _header_text(message: bytes, name: bytes, occurrence: int, flags: int) -> bytes:
-    """What follows the n-th occurrence of a text such as `CSeq:`, to the end of its line; SIPp's substring rule.
-
-    Flags: 1 only at the beginning of a line, 2 without regard to case.
-    """
-    expression = (rb"(?m)^" if flags & 1 else b"") + re.escape(name)
-    matches = re.finditer(expression, message, re.IGNORECASE if flags & 2 else 0)
-    for number, match in enumerate(matches, start=1):
-        if number >= max(1, occurrence):
-            line = message[match.end() : match.end() + HEADER_CAP]
-            return re.split(rb"[\r\n]", line, maxsplit=1)[0]
-    return b""
-
-
 def _compare(engine: Engine, call: Call, operation: Operation) -> str:
     """`test` and `strcmp`; "" or the reason of a failed check."""
     value = read(engine, call, operation.source)
@@ -117,14 +73,7 @@ def _compare(engine: Engine, call: Call, operation: Operation) -> str:
         return "StrcmpShouldntMatch" if operation.check_inverse and not result else ""
     number = as_double(value)
     other = as_double(read(engine, call, operation.source2)) if operation.source2 != NO_VARIABLE else operation.number
-    holds = {
-        "equal": number == other,
-        "not_equal": number != other,
-        "greater_than": number > other,
-        "less_than": number < other,
-        "greater_than_equal": number >= other,
-        "less_than_equal": number <= other,
-    }[operation.name]
+    holds = operation.extra(number, other)
     write(engine, call, operation.target, holds)
     if operation.check and not holds:
         return "TestDoesntMatch"

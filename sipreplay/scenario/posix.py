@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from sipreplay.errors import ScenarioError
@@ -38,6 +39,8 @@ _ESCAPES = {"w": "[0-9A-Za-z_]", "W": "[^0-9A-Za-z_]", "s": r"[ \t\n\r\f\v]", "S
 _UNBOUNDED = re.compile(r"[*+]|,\}")
 _BACKTRACKING_CAPS = (65536, 8192, 2048, 512, 128)
 """Longest text that Python searches, by the number of unbounded quantifiers: its worst case is a power of it."""
+_WORDS = re.compile(r"\(([\w/@:;=, -]+(?:\|[\w/@:;=, -]+)+)\)(?![*+?{])", re.ASCII)
+"""A group of literal words."""
 _QUANTIFIER = re.compile(r"[*+?]|\{[0-9]*(?:,[0-9]*)?\}")
 
 Groups = tuple[bytes | None, ...]
@@ -45,9 +48,12 @@ Groups = tuple[bytes | None, ...]
 
 
 class Posix:
-    """A compiled pattern. `groups` is the number of its sub-expressions."""
+    """A compiled pattern. `groups` is the number of its sub-expressions.
 
-    __slots__ = ("_library", "_python", "_python_cap", "_regex", "groups", "pattern")
+    `python` is an equal pattern for `re`, for texts up to `python_cap` bytes without NUL; None if there is none.
+    """
+
+    __slots__ = ("_library", "_places", "_reference", "_regex", "groups", "pattern", "python", "python_cap")
 
     def __init__(self, pattern: str) -> None:
         if len(pattern) > PATTERN_CAP:
@@ -55,25 +61,27 @@ class Posix:
         self.pattern = pattern
         self._regex, self.groups = _regcomp(pattern)
         self._library = _library()
+        # Made once: a search is short, and what ctypes makes for it is not.
+        self._reference = ctypes.byref(self._regex)
+        self._places = (_RegMatch * (self.groups + 1))()
         translated = translate(pattern)
-        self._python = re.compile(translated, re.DOTALL) if translated is not None else None
-        self._python_cap = _BACKTRACKING_CAPS[min(len(_UNBOUNDED.findall(pattern)), len(_BACKTRACKING_CAPS) - 1)]
+        self.python = re.compile(translated, re.DOTALL) if translated is not None else None
+        self.python_cap = _BACKTRACKING_CAPS[min(len(_UNBOUNDED.findall(pattern)), len(_BACKTRACKING_CAPS) - 1)]
 
     def native(self, length: int = 0) -> bool:
         """Whether the C library (rather than Python) searches a text of this length."""
-        return self._python is None or length > self._python_cap
+        return self.python is None or length > self.python_cap
 
     def search(self, subject: bytes) -> Groups | None:
         """The leftmost, longest match anywhere in `subject`; None if there is none. A NUL ends the subject."""
         subject = subject.partition(b"\0")[0]
-        if self._python is not None and len(subject) <= self._python_cap:
-            match = self._python.search(subject)
+        if self.python is not None and len(subject) <= self.python_cap:
+            match = self.python.search(subject)
             return None if match is None else (match.group(), *match.groups())
         if len(subject) > SUBJECT_CAP:
             subject = subject[:SUBJECT_CAP]
-        count = self.groups + 1
-        places = (_RegMatch * count)()
-        if self._library.regexec(ctypes.byref(self._regex), subject, count, places, 0):
+        places = self._places
+        if self._library.regexec(self._reference, subject, self.groups + 1, places, 0):
             return None
         return tuple(subject[place.start : place.end] if place.start >= 0 else None for place in places)
 
@@ -88,17 +96,27 @@ def translate(pattern: str) -> bytes | None:
     """An equal pattern for `re` on bytes; None where leftmost-longest or the C library's own rules could differ.
 
     Translated are sequences of characters, `.`, brackets, anchors at the ends, quantified single characters, and
-    groups of those that are not quantified.
+    groups of those that are not quantified; and, where only one place in the text is possible because nothing before
+    is quantified, a group of words none of which begins another: then only one of them can match.
     """
-    if any(ord(character) > 126 or ord(character) < 9 for character in pattern) or "|" in pattern:
+    if any(ord(character) > 126 or ord(character) < 9 for character in pattern):
         return None
     out: list[str] = []
     position, depth = 0, 0
-    repeatable = False
+    repeatable, fixed = False, True
     while position < len(pattern):
         character = pattern[position]
         piece, step, can_repeat = character, 1, True
-        if character == "[":
+        words = _WORDS.match(pattern, position) if character == "(" and fixed else None
+        if words is not None:
+            alternatives = sorted(words.group(1).split("|"))
+            if any(longer.startswith(shorter) for shorter, longer in pairwise(alternatives)):
+                return None
+            piece = "(" + "|".join(map(re.escape, words.group(1).split("|"))) + ")"
+            step, can_repeat = words.end() - position, False
+        elif character == "|":
+            return None
+        elif character == "[":
             bracket = _bracket(pattern, position)
             if bracket is None:
                 return None
@@ -119,7 +137,7 @@ def translate(pattern: str) -> bytes | None:
             quantifier = _QUANTIFIER.match(pattern, position)
             if quantifier is None or not repeatable or quantifier.group() in ("{}", "{,}"):
                 return None
-            piece, step, can_repeat = quantifier.group(), len(quantifier.group()), False
+            piece, step, can_repeat, fixed = quantifier.group(), len(quantifier.group()), False, False
         elif character != ".":
             piece = re.escape(character)
         if depth < 0:
