@@ -416,6 +416,9 @@ class Engine(Pacing):
             call.trigger_recv_index = call.last_recv_index
             call.trigger_send_index = index
             call.fresh = b""
+        elif not step.is_request and call.trigger:
+            # A copy of the request is answered with the latest response (RFC 3261, 17.2.1), not with the first.
+            call.trigger_send_index = index
         if step.retrans_s and self.retransmits:
             call.retrans_delay = step.retrans_s
             call.retrans_due = now + step.retrans_s

@@ -218,6 +218,7 @@ class Loop:
         gc.freeze()
         gc.disable()
         poll = select.epoll()
+        loading: threading.Thread | None = None
         previous = signal.signal(signal.SIGTERM, self._terminated) if _in_main_thread() else None
         try:
             self._begin(poll)
@@ -229,7 +230,12 @@ class Loop:
             for fd in watched:
                 with contextlib.suppress(PermissionError):  # A regular file as standard input is always readable.
                     poll.register(fd, select.EPOLLIN)
-            warm_up()
+            if self.program.client:
+                warm_up()
+            else:
+                # Its peers may be at it already: what comes meanwhile is answered.
+                loading = threading.Thread(target=warm_up)
+                loading.start()
             self._held = hold and self.control is not None
             while self._held and not self.engine.stopping:
                 for fd, events in poll.poll(IDLE_S):
@@ -246,6 +252,8 @@ class Loop:
             if previous is not None:
                 signal.signal(signal.SIGTERM, previous)
             poll.close()
+            if loading is not None:
+                loading.join()
             self.traces.close()
             if self.twin is not None:
                 self.twin.close()

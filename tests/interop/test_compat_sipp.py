@@ -65,6 +65,67 @@ def test_the_built_in_scenarios_send_the_same_bytes(tmp_path: Path, loopback: Ca
         assert ours == theirs
 
 
+BUILT_IN = [("uac", "uas", 20), ("regexp", "uas", 20), ("branchc", "branchs", 20)]
+"""Calling and answering scenario, calls. The third-party scenarios have their own tests."""
+
+
+def test_every_built_in_plays_with_sipps_counterpart(tmp_path: Path, loopback: Callable[[], str]) -> None:
+    """Side by side, because branchc pauses for nine seconds."""
+
+    def once(number: int) -> list[str]:
+        (uac, uas), (caller, called, calls) = PAIRS[number % 2], BUILT_IN[number // 2]
+        port = free_port()
+        ends = play(
+            tmp_path / str(number),
+            uac,
+            uas,
+            addresses[number],
+            port,
+            uac_words=f"-sn {caller} -r 20 -m {calls} -mp {port + 200}",
+            uas_words=f"-sn {called} -m {calls} -timeout 60 -mp {port + 300}",
+        )
+        return [end.explain() for end in ends if end.exit_code]
+
+    addresses = [loopback() for _ in range(2 * len(BUILT_IN))]
+    with ThreadPoolExecutor() as pool:
+        assert [problem for found in pool.map(once, range(len(addresses))) for problem in found] == []
+
+
+@pytest.mark.parametrize("base", [THEIRS, OURS], ids=["sipp", "ours"])
+def test_requests_outside_of_a_call_get_their_own_scenario(
+    tmp_path: Path, loopback: Callable[[], str], base: list[str]
+) -> None:
+    """OPTIONS to a calling side: -oocsn answers it, -aa answers it, without either it is only counted."""
+    for words, answered in (("-oocsn ooc_default", True), ("-aa", True), ("", False)):
+        ip, port = loopback(), free_port()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.bind((ip, 0))
+            peer.settimeout(20)
+            there = f"{ip}:{peer.getsockname()[1]}"
+            argv = [*base, "-sn", "uac", there, "-i", ip, "-p", str(port), "-m", "1", "-nostdin", *words.split()]
+            argv += ["-mp", str(free_port()), "-recv_timeout", "1500"]
+            calling = subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            invite = peer.recv(65536)
+            assert invite.startswith(b"INVITE ")
+            asked = (
+                f"OPTIONS sip:a@{ip}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {there};branch=z9hG4bK1\r\n"
+                f"From: <sip:b@{ip}>;tag=1\r\nTo: <sip:a@{ip}>\r\nCall-ID: elsewhere\r\nCSeq: 1 OPTIONS\r\n"
+                "Content-Length: 0\r\n\r\n"
+            )
+            peer.sendto(asked.encode(), (ip, port))
+            replies = []
+            while calling.poll() is None:
+                peer.settimeout(0.2)
+                try:
+                    replies.append(peer.recv(65536))
+                except TimeoutError:
+                    continue
+            assert calling.wait(20) == 1
+        # When it ends, sipp sends a BYE to its own out-of-call scenario's caller, which nobody wants.
+        found = [reply for reply in replies if b"Call-ID: elsewhere" in reply and not reply.startswith(b"BYE")]
+        assert [reply[:11] for reply in found] == ([b"SIP/2.0 200"] if answered else []), words
+
+
 def test_the_statistics_files_have_the_same_columns(tmp_path: Path, loopback: Callable[[], str]) -> None:
     rows = {}
     for name, base in (("sipp", THEIRS), ("ours", OURS)):

@@ -80,13 +80,13 @@ def test_a_provisional_answer_ends_the_retransmission_of_an_invite_only() -> Non
     play.expects("BYE")
 
 
-def test_answers_are_repeated_when_the_invite_comes_again() -> None:
+def test_the_latest_answer_is_repeated_when_the_invite_comes_again() -> None:
     play = Playbook("uas")
     play.requests("INVITE")
-    ringing = play.expects("180")
-    play.expects("200")
+    play.expects("180")
+    answered = play.expects("200")
     play.again()
-    assert play.expects("180").data == ringing.data
+    assert play.expects("200").data == answered.data
     play.silent_for(0.1)
     assert play.engine.statistics.failed == 0
 

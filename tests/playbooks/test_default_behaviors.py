@@ -144,3 +144,26 @@ def test_counting_begins_again_but_open_calls_stay() -> None:
     assert (play.engine.statistics.outgoing, play.engine.statistics.current) == (0, 1)
     play.requests("BYE")
     play.ended(successful=1)
+
+
+def test_a_copy_of_a_request_is_answered_with_the_latest_response() -> None:
+    text = scenario(
+        '<recv request="INVITE"/>', answer("180 Ringing"), answer("200 OK"), '<recv request="ACK"/>', request("BYE")
+    )
+    play = Playbook(text)
+    play.sends(COMING)
+    play.expects("180")
+    play.expects("200")
+    play.again()
+    play.expects("200")
+    play.requests("ACK", call_id="coming", cseq=7)
+    play.expects("BYE")
+    play.ended(successful=1)
+
+
+def test_a_copy_of_a_response_repeats_what_it_brought_about_and_no_later_request() -> None:
+    play = established()
+    play.again()
+    play.expects("ACK")
+    play.requests("BYE")
+    play.ended(successful=1)
