@@ -75,7 +75,7 @@ def test_what_cannot_be_played_is_told_before_it_is_ready(tmp_path: Path) -> Non
         pytest.raises(ScenarioError, match="nonsense") as caught,
     ):
         process.wait_ready()
-    assert caught.value.line == 2
+    assert caught.value.line == 4
     with (
         EngineProcess(EngineConfig(scenario="uac", builtin=True)) as process,
         pytest.raises(UsageError, match="remote"),
