@@ -5,7 +5,10 @@ What few calls need stands in `More`, made on demand, so that an ordinary open c
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sipreplay.engine.dialogs import Kept
 
 # Life of a call.
 ALIVE: Final = 0
@@ -81,6 +84,8 @@ class Call:
         "call_id",
         "cseq",
         "dead_until",
+        "dialog",
+        "dialogs",
         "established",
         "failure",
         "fresh",
@@ -167,6 +172,10 @@ class Call:
         self.dead_until = 0.0
         self.reason = ""
         self.more: More | None = None
+        self.dialog = 0
+        """The dialog that the fields are of; 0 is the first, and for most scenarios the only one."""
+        self.dialogs: dict[int, Kept] | None = None
+        """All dialogs, if there are several."""
 
     def extra(self) -> More:
         """The rarely needed state, made on first use."""

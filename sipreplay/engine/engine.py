@@ -12,7 +12,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
-from sipreplay.engine import commands, lifecycle, special, unexpected
+from sipreplay.engine import commands, dialogs, lifecycle, special, unexpected
 from sipreplay.engine.call import ALIVE, Address, Call
 from sipreplay.engine.call_id import call_ids
 from sipreplay.engine.config import EngineConfig
@@ -92,7 +92,8 @@ class Engine(Pacing):
         self.dead: deque[Call] = deque()
         self.refusing: set[Address] = set()
         """Where nobody listened when something was sent there."""
-        self.memo: list[dict[bytes, int]] = [{} for _ in range(self.end + 1)]
+        self.memo: list[dict[bytes, int]] = [{} for _ in range((self.end + 1) * len(program.dialogs))]
+        """By position and dialog: the step that takes a message."""
         self.wheel = Wheel()
         self.new_call_id = call_ids(config, endpoint, random)
         self.numbers = count(1)
@@ -175,6 +176,9 @@ class Engine(Pacing):
         if call.state != ALIVE:
             lifecycle.dead_call(self, call, data, now)
             return
+        if call.dialogs is not None:
+            dialogs.receive(self, call, data, now)
+            return
         if self.deaf_in_pauses and self.steps[call.index].kind == PAUSE:
             return
         if self.retransmits:
@@ -226,7 +230,7 @@ class Engine(Pacing):
             response = False
             if (key == b"ACK" or key == b"INVITE") and not special.sequence(self, call, key, data, now):
                 return
-        found = self.memo[call.index].get(key)
+        found = self.memo[call.index + call.dialog * (self.end + 1)].get(key)
         if found is None:
             found = self._search(call, key, response)
         if data.find(b"\nTo: ") < 0 and not header(data, b"To"):
@@ -241,11 +245,11 @@ class Engine(Pacing):
         if response:
             code = int(key[:3]) if key[:3].isdigit() else 0
             method, _, transaction = key[3:].partition(b"\r")
-            received = Received(b"", code, method, int(transaction) if transaction else -1)
+            received = Received(b"", code, method, int(transaction) if transaction else -1, call.dialog)
             found = find(self.steps, call.index, received) if code else UNEXPECTED
         else:
-            found = find(self.steps, call.index, Received(key, 0, b"", -1))
-        memo = self.memo[call.index]
+            found = find(self.steps, call.index, Received(key, 0, b"", -1, call.dialog))
+        memo = self.memo[call.index + call.dialog * (self.end + 1)]
         if len(memo) < MEMO_LIMIT:
             memo[key] = found
         return found
@@ -320,6 +324,8 @@ class Engine(Pacing):
                 if step.condexec != NO_VARIABLE and is_set(read(self, call, step.condexec)) == step.condexec_inverse:
                     call.index = self.branch_of(call, step) if step.branches else step.following
                     continue
+                if step.dialog != call.dialog and step.dialog >= 0:
+                    dialogs.enter(self, call, step.dialog, now)
                 kind = step.kind
                 if kind == SEND:
                     if call.retrans_due or not self._send(call, step, now):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sipreplay.engine import abort
+from sipreplay.engine import abort, dialogs
 from sipreplay.engine.call import ALIVE, DEAD, Address, Call
 from sipreplay.engine.failure import CallFailed, FatalError
 from sipreplay.engine.headers import header
@@ -229,6 +229,8 @@ def fail(
         engine.warn(f"call {call.call_id.decode('latin-1')}: {text} (step {step.index}, {step.expected})")
     if release and engine.config.default_bye:
         abort.release(engine, call, now)
+        if call.dialogs is not None:
+            dialogs.release_others(engine, call, now)
     end(engine, call, now, f"{'aborted' if release else 'failed'} at index {step.index}")
 
 
@@ -244,6 +246,8 @@ def end(engine: Engine, call: Call, now: float, reason: str, *, remember: bool =
     """Close a call: free what it held and remember its Call-ID for a while."""
     totals = engine.totals
     totals.current -= 1
+    if call.dialogs is not None:
+        dialogs.forget(engine, call, now)
     engine.counters.call_length.add(int((now - call.started) * 1_000_000))
     call.state = DEAD
     call.reason = reason

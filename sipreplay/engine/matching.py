@@ -29,11 +29,13 @@ class Received(NamedTuple):
     cseq_method: bytes
     transaction: int
     """The named transaction of the call whose branch the top Via of a response carries; -1 if none."""
+    dialog: int = 0
+    """Number of the dialog that it came in."""
 
 
 def matches(step: Step, received: Received) -> bool:
     """Whether a receive step fits a message."""
-    if step.kind != RECV:
+    if step.kind != RECV or step.dialog != received.dialog:
         return False
     if step.request:
         if not received.method:

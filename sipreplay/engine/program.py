@@ -81,6 +81,7 @@ class _Compiler:
         self.rtds: list[str] = []
         self.counters: list[str] = []
         self.transactions: list[str] = []
+        self.dialogs: list[str] = [""]
         self.methods = bytearray()
 
     def program(self) -> Program:
@@ -118,6 +119,7 @@ class _Compiler:
         program.length_bins = scenario.call_length_repartition
         program.counters = self.counters
         program.transactions = self.transactions
+        program.dialogs = self.dialogs
         program.auto_media = self.templates.auto_media
         program.shared_media = self.templates.shared_media
         program.media_kinds = sorted(self.actions.media_kinds)
@@ -191,6 +193,10 @@ class _Compiler:
         step.condexec_inverse = element.condexec_inverse
         step.lost = (self.config.lost_percent if element.lost is None else element.lost) / 100.0
         step.ignore_sdp = element.ignoresdp
+        if step.kind not in (steps.SEND, steps.RECV):
+            step.dialog = -1
+        elif element.dialog:
+            step.dialog = self._number(self.dialogs, element.dialog)
         step.unexpected = element.unexpected or self.scenario.unexpected or "fail"
         step.rtd_start = self._number(self.rtds, element.start_rtd)
         step.rtd_stop = self._number(self.rtds, element.rtd)

@@ -154,6 +154,7 @@ class Step:
         "condexec",
         "condexec_inverse",
         "counter",
+        "dialog",
         "expected",
         "following",
         "ignore_sdp",
@@ -217,6 +218,8 @@ class Step:
         self.counter = -1
         self.booked = False
         """Whether the step has a timer or a counter."""
+        self.dialog = 0
+        """Number of its dialog in the program's list; 0 is the call's own, -1 the one that the call is in."""
         self.unexpected = "fail"
         """What becomes of a message that does not fit while a call is here (`scenario.extensions`)."""
         self.operations: list[Operation] = []
@@ -270,6 +273,7 @@ class Program:
         "clock_rates",
         "counters",
         "default_messages",
+        "dialogs",
         "file",
         "global_names",
         "global_variables",
@@ -313,6 +317,8 @@ class Program:
         self.global_variables = 0
         self.global_names: dict[str, int] = {}
         self.transactions: list[str] = []
+        self.dialogs: list[str] = [""]
+        """Names of the dialogs of a call; "" is the first."""
         self.default_messages: dict[str, Template] = {}
         self.unexpected_label = -1
         self.unexpected_return = NO_VARIABLE

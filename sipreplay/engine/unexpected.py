@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sipreplay.engine import abort, commands, lifecycle
+from sipreplay.engine import abort, commands, dialogs, lifecycle
 from sipreplay.engine.call import ALIVE, Call
 from sipreplay.engine.headers import cseq_of, top_branch
 from sipreplay.engine.matching import Received, find
@@ -123,6 +123,8 @@ def offer(engine: Engine, call: Call, now: float) -> bool:
     for number, data in enumerate(waiting):
         if _fits(engine, call, data):
             del waiting[number]
+            if call.dialogs is not None:
+                dialogs.enter(engine, call, dialogs.number_of(call, data), now)
             engine.process(call, data, now)
             return True
     return False
@@ -130,13 +132,14 @@ def offer(engine: Engine, call: Call, now: float) -> bool:
 
 def _fits(engine: Engine, call: Call, data: bytes) -> bool:
     """Whether a step takes the message where the call is now."""
+    dialog = call.dialog if call.dialogs is None else dialogs.number_of(call, data)
     if not data.startswith(b"SIP/2.0"):
-        return find(engine.steps, call.index, Received(data[: data.find(b" ")], 0, b"", -1)) >= 0
+        return find(engine.steps, call.index, Received(data[: data.find(b" ")], 0, b"", -1, dialog)) >= 0
     if not data[8:11].isdigit():
         return False
     branches = call.more.branches if call.more is not None else {}
     transaction = branches.get(top_branch(data), -1) if branches else -1
-    return find(engine.steps, call.index, Received(b"", int(data[8:11]), cseq_of(data)[1], transaction)) >= 0
+    return find(engine.steps, call.index, Received(b"", int(data[8:11]), cseq_of(data)[1], transaction, dialog)) >= 0
 
 
 def _doing(step: Step) -> str:

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import re
+
 from sipreplay.scenario.attributes import Attributes
 
+_NAME = re.compile(r"[A-Za-z0-9._]{1,32}")
+"""It stands at the beginning of the dialog's Call-ID."""
 NAMESPACE = "urn:sipreplay:1"
 UNEXPECTED = ("fail", "answer", "ignore", "queue")
 """What becomes of a message that no step takes: SIPp's way; a request is answered with 200, and the call goes on; it is
@@ -26,11 +30,20 @@ class Extensions:
         if not self.prefix:
             return ""
         for name in a.names:
-            if name.startswith(f"{self.prefix}:") and name != f"{self.prefix}:unexpected":
-                raise a.error(f"{name}: unknown extension; there is {self.prefix}:unexpected")
+            if name.startswith(f"{self.prefix}:") and name[len(self.prefix) + 1 :] not in ("unexpected", "dialog"):
+                raise a.error(f"{name}: unknown extension; there are {self.prefix}:unexpected and {self.prefix}:dialog")
         value = a.raw(f"{self.prefix}:unexpected")
         if value and value not in UNEXPECTED:
             raise a.error(
                 f'{self.prefix}:unexpected="{value}" must be {", ".join(UNEXPECTED[:-1])} or {UNEXPECTED[-1]}'
             )
         return value
+
+    def dialog(self, a: Attributes) -> str:
+        """The name of the dialog that a message belongs to; "" for the call's first. Raises ScenarioError."""
+        name = a.raw(f"{self.prefix}:dialog") if self.prefix else ""
+        if name and a.tag not in ("send", "recv"):
+            raise a.error(f"{self.prefix}:dialog belongs on a send or recv")
+        if name and not _NAME.fullmatch(name):
+            raise a.error(f'{self.prefix}:dialog="{name}" must be of letters, digits, dot and underscore')
+        return name

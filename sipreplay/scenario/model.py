@@ -240,6 +240,8 @@ class Element:
     display: str = ""
     unexpected: str = ""
     """Beyond SIPp: what becomes of a message that does not fit while a call is here; "": what the scenario says."""
+    dialog: str = ""
+    """Beyond SIPp: the dialog of the message, "" for the call's first."""
     actions: list[Action] = field(default_factory=list)
     comment: str = ""
     """The XML comment directly before the element."""

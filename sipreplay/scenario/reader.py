@@ -266,6 +266,7 @@ class _Reader:
             "hide": a.boolean("hide", self.hide),
             "display": a.raw("display"),
             "unexpected": self.extensions.unexpected(a),
+            "dialog": self.extensions.dialog(a),
         }
 
     def send(self, a: Attributes, element: Element) -> model.Element:

@@ -31,7 +31,9 @@ def write_scenario(scenario: model.Scenario) -> str:
     if scenario.comment:
         out.append("\n" + _comment(scenario.comment, ""))
     head = [("name", scenario.name)]
-    if scenario.unexpected or any(element.unexpected for element in (*scenario.init, *scenario.elements)):
+    if scenario.unexpected or any(
+        element.unexpected or element.dialog for element in (*scenario.init, *scenario.elements)
+    ):
         head += [("xmlns:sr", NAMESPACE), *_given(**{"sr:unexpected": scenario.unexpected})]
     out.append(f"\n<scenario{_attributes(head)}>\n")
     for tag, names in (("Global", scenario.global_variables), ("User", scenario.user_variables)):
@@ -134,7 +136,7 @@ def _common_attributes(element: model.Element) -> Pairs:
     pairs += _given(condexec=element.condexec, condexec_inverse=element.condexec_inverse)
     if element.lost is not None:
         pairs.append(("lost", written_number(element.lost)))
-    pairs += _given(**{"sr:unexpected": element.unexpected})
+    pairs += _given(**{"sr:unexpected": element.unexpected, "sr:dialog": element.dialog})
     return pairs + _given(ignoresdp=element.ignoresdp, hide=element.hide, display=element.display, crlf=element.crlf)
 
 

@@ -94,7 +94,8 @@ def test_one_step_may_be_strict() -> None:
     ("attribute", "message"),
     [
         ('sr:unexpected="hope"', "must be fail, answer, ignore or queue"),
-        ('sr:dialog="b"', "sr:dialog: unknown extension; there is sr:unexpected"),
+        ('sr:dialog="b"', "sr:dialog belongs on a send or recv"),
+        ('sr:dailog="b"', "sr:dailog: unknown extension; there are sr:unexpected and sr:dialog"),
     ],
 )
 def test_what_is_not_built_is_named(attribute: str, message: str) -> None:
@@ -114,3 +115,91 @@ def test_another_prefix_and_none_at_all() -> None:
     assert read_scenario(text, "x.xml").unexpected == "queue"
     foreign = extended("queue", *CALL).replace("urn:sipreplay:1", "urn:else")
     assert read_scenario(foreign, "x.xml").unexpected == ""
+
+
+B = ' sr:dialog="b"'
+
+
+def of_b(element: str) -> str:
+    return element.replace("<send", f"<send{B}").replace("<recv", f"<recv{B}")
+
+
+def test_each_dialog_has_its_own_call_id_cseq_tag_and_challenge() -> None:
+    login = request("REGISTER", "[authentication username=joe password=secret]", 'retrans="500"')
+    play = Playbook(
+        extended(
+            "fail",
+            request("INVITE"),
+            '<recv response="180"/>',
+            of_b(request("REGISTER", "", 'retrans="500"')),
+            of_b('<recv response="401" auth="true"/>'),
+            "<nop/>",
+            of_b(login),
+            of_b('<recv response="200"/>'),
+            '<recv response="200"/>',
+            ACK,
+            request("BYE"),
+            '<recv response="200"/>',
+        )
+    )
+    invite = play.expects("INVITE")
+    play.replies("180 Ringing", tag="callee")
+    register = play.expects("REGISTER")
+    assert register.header("Call-ID") == "b-" + invite.header("Call-ID")
+    assert register.header("CSeq") == "1 REGISTER"
+    play.replies("401 Unauthorized", headers={"WWW-Authenticate": 'Digest realm="r", nonce="n"'}, tag="registrar")
+    again = play.expects("REGISTER")
+    assert again.header("CSeq") == "2 REGISTER"
+    assert again.header("To").endswith(";tag=registrar")
+    assert 'username="joe"' in again.header("Authorization")
+    play.replies("200 OK", tag="registrar")
+    play.replies("200 OK", to=invite, tag="callee")
+    ack = play.expects("ACK")
+    assert (ack.header("Call-ID"), ack.header("CSeq")) == (invite.header("Call-ID"), "1 ACK")
+    assert ack.header("To").endswith(";tag=callee")
+    assert play.expects("BYE").header("CSeq") == "2 BYE"
+    play.replies("200 OK")
+    play.ended(successful=1)
+
+
+def test_a_message_of_another_dialog_waits_for_its_turn() -> None:
+    play = Playbook(
+        extended(
+            "queue",
+            request("INVITE"),
+            of_b(request("SUBSCRIBE")),
+            '<recv response="200"/>',
+            ACK,
+            of_b('<recv response="202"/>'),
+            of_b('<recv request="NOTIFY"/>'),
+            of_b(answer("200 OK")),
+            request("BYE"),
+            '<recv response="200"/>',
+        )
+    )
+    invite = play.expects("INVITE")
+    subscribe = play.expects("SUBSCRIBE")
+    play.replies("202 Accepted", to=subscribe)
+    play.silent_for(0.2)
+    play.replies("200 OK", to=invite)
+    play.expects("ACK")
+    play.requests("NOTIFY", call_id=subscribe.header("Call-ID"))
+    assert play.expects("200").header("Call-ID") == subscribe.header("Call-ID")
+    assert play.expects("BYE").header("Call-ID") == invite.header("Call-ID")
+    play.replies("200 OK")
+    play.ended(successful=1)
+    assert list(play.engine.calls) == [invite.header("Call-ID").encode()]
+
+
+def test_all_dialogs_of_a_call_that_fails_are_released() -> None:
+    leg = (request("INVITE"), '<recv response="200"/>', ACK)
+    play = Playbook(extended("fail", *leg, *map(of_b, leg), '<recv request="BYE" timeout="500"/>'))
+    first = play.expects("INVITE")
+    play.replies("200 OK", tag="x")
+    play.expects("ACK")
+    second = play.expects("INVITE")
+    play.replies("200 OK", tag="y")
+    play.expects("ACK")
+    released = {play.expects("BYE", within_s=2).header("Call-ID"), play.expects("BYE").header("Call-ID")}
+    assert released == {first.header("Call-ID"), second.header("Call-ID")}
+    play.ended(failed=1, reason="TimeoutOnRecv")
