@@ -37,6 +37,8 @@ class Actor:
     agent: str = ""
     """The User-Agent or Server that it named for itself; "" when it named none."""
     sut_likely: bool = False
+    in_the_middle: bool = False
+    """Whether it passed requests on, as a proxy or B2BUA does."""
     why: str = ""
     """For the likely system under test: why it is taken for that."""
 
@@ -69,7 +71,8 @@ def describe_actors(analysis: Analysis, actors: Actors | None = None) -> list[Ac
         if ident in seen:
             facts = seen[ident]
             name = facts.names.most_common(1)[0][0] if facts.names else ""
-            found.append(Actor(ident, list(addresses), [r for r in ROLES if r in facts.roles], name))
+            roles = [role for role in ROLES if role in facts.roles]
+            found.append(Actor(ident, list(addresses), roles, name, in_the_middle=facts.passed > 0))
     _mark_sut(found, seen, len(analysis.dialogs))
     return found
 

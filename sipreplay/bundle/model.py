@@ -64,9 +64,12 @@ class Actor:
 
     id: str
     role: str
+    """sut, endpoint, or trunk: an endpoint that many numbers are behind."""
     captured: list[str] = field(default_factory=list)
     reach: str = "static"
+    """How calls find it: register, or static (the system under test must be told)."""
     listen: str = ""
+    """Where `run` answers for it, as HOST:PORT; "" leaves it to `run`."""
 
 
 @dataclass(slots=True)
@@ -76,6 +79,35 @@ class CapturedCall:
     id: int
     legs: list[str]
     weight: float = 1.0
+
+
+@dataclass(slots=True)
+class LinkKey:
+    """What an opening request of one leg has in common with that of the other.
+
+    Places: `call-id`, a header's name in lower case, `ruri.user`, `to.user`, `from.user`.
+    """
+
+    source: str = field(metadata={"key": "from"})
+    target: str = field(metadata={"key": "to"})
+    transform: str = ""
+    """`REGEXP -> TEXT`: how the system under test changes the first to make the second; "" not at all."""
+
+
+@dataclass(slots=True)
+class Link:
+    """A calling scenario whose calls the system under test passes on to an answering one."""
+
+    from_leg: str
+    """Id of the calling scenario."""
+    to_leg: str
+    """Id of the answering scenario."""
+    keys: list[LinkKey] = field(default_factory=list)
+    """Tried in turn until one fits a single call."""
+    window_ms: float = 10_000.0
+    """The second leg comes no later after the first than that."""
+    unmatched: str = "fail"
+    """What a call is that never comes back: "fail" or "pass"."""
 
 
 @dataclass(slots=True)
@@ -103,5 +135,6 @@ class Bundle:
     scenarios: list[BundleScenario] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
     calls: list[CapturedCall] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
     expect: list[Expect] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

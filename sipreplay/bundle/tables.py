@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast, get_type_hints
@@ -14,6 +15,8 @@ from sipreplay.bundle.model import (
     BundleScenario,
     CapturedCall,
     Expect,
+    Link,
+    LinkKey,
     MediaFile,
     SourceCapture,
 )
@@ -26,9 +29,13 @@ _TABLES: dict[str, tuple[str, type[Any]]] = {
     "scenario": ("scenarios", BundleScenario),
     "actor": ("actors", Actor),
     "call": ("calls", CapturedCall),
+    "link": ("links", Link),
     "expect": ("expect", Expect),
 }
 """Array of tables in the file: (attribute of Bundle, class of a row)."""
+_PLACE = re.compile(r"(?:ruri|to|from)\.user|[a-z0-9][a-z0-9-]*")
+_NESTED: dict[Any, type[Any]] = {list[MediaFile]: MediaFile, list[LinkKey]: LinkKey}
+"""Fields that hold rows of their own."""
 
 
 def bundle_text(bundle: Bundle) -> str:
@@ -54,8 +61,13 @@ def _plain(row: Any) -> dict[str, Any]:
             if not value:
                 continue
             value = [_plain(item) if dataclasses.is_dataclass(item) else item for item in value]
-        table[field.name] = value
+        table[_key(field)] = value
     return table
+
+
+def _key(field: dataclasses.Field[Any]) -> str:
+    """A field's key in the file: its name, unless that is a word of Python."""
+    return str(field.metadata.get("key", field.name))
 
 
 def parse_bundle(text: str, file: str) -> Bundle:
@@ -111,15 +123,17 @@ def _rows(table: Mapping[str, Any], name: str, prefix: str, file: str) -> list[t
 def _row(kind: type[Row], table: dict[str, Any], key: str, file: str) -> Row:
     hints = get_type_hints(kind)
     fields = dataclasses.fields(cast(Any, kind))
-    _refuse_unknown(table, {f.name for f in fields}, key + ".", file)
+    _refuse_unknown(table, {_key(f) for f in fields}, key + ".", file)
     values: dict[str, Any] = {}
     for field in fields:
-        name = f"{key}.{field.name}"
-        if field.name in table:
+        written = _key(field)
+        name = f"{key}.{written}"
+        if written in table:
+            nested = _NESTED.get(hints[field.name])
             values[field.name] = (
-                [_row(MediaFile, r, k, file) for r, k in _rows(table, field.name, key + ".", file)]
-                if hints[field.name] == list[MediaFile]
-                else _checked(table[field.name], hints[field.name], name, file)
+                [_row(nested, r, k, file) for r, k in _rows(table, written, key + ".", file)]
+                if nested is not None
+                else _checked(table[written], hints[field.name], name, file)
             )
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise BundleError(f"{file}: {name} is missing; add it, or learn the capture again")
@@ -170,3 +184,29 @@ def _check_references(bundle: Bundle, file: str) -> None:
         for ident in call.legs:
             if ident not in ids:
                 raise BundleError(f"{file}: call[{number}].legs names {ident!r}, which is no scenario's id")
+    roles = {scenario.id: scenario.role for scenario in bundle.scenarios}
+    for number, link in enumerate(bundle.links, 1):
+        _check_link(link, roles, f"{file}: link[{number}]")
+
+
+def _check_link(link: Link, roles: Mapping[str, str], key: str) -> None:
+    """The two legs are a calling and an answering scenario, and the keys can be understood."""
+    for name, ident, role in (("from_leg", link.from_leg, "uac"), ("to_leg", link.to_leg, "uas")):
+        if roles.get(ident) != role:
+            raise BundleError(f"{key}.{name} names {ident!r}, which is no {role} scenario's id")
+    if link.unmatched not in ("fail", "pass"):
+        raise BundleError(f'{key}.unmatched must be "fail" or "pass", not {link.unmatched!r}')
+    if not link.window_ms > 0:
+        raise BundleError(f"{key}.window_ms must be more than 0")
+    for place, each in enumerate(link.keys, 1):
+        if not all(_PLACE.fullmatch(name) for name in (each.source, each.target)):
+            raise BundleError(
+                f"{key}.keys[{place}] must go from and to call-id, ruri.user, to.user, from.user or a header's name"
+            )
+        pattern, arrow, _ = each.transform.partition(" -> ")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise BundleError(f"{key}.keys[{place}].transform is no regular expression: {error}") from None
+        if each.transform and not arrow:
+            raise BundleError(f"{key}.keys[{place}].transform must be REGEXP -> TEXT, not {each.transform!r}")

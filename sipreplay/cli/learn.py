@@ -32,7 +32,14 @@ from sipreplay.cli.types import Duration
     metavar="FILE",
     help="TLS secrets (SSLKEYLOGFILE) to decrypt with; those inside pcapng files are used anyway.",
 )
-@click.option("--sut", default="", metavar="HOST[:PORT]", help="The system under test in the capture.")
+@click.option(
+    "--sut",
+    default="",
+    metavar="HOST[:PORT]|actor:ID",
+    help="The system under test in the capture: everybody else is emulated.  [default: the actor in the middle]",
+)
+@click.option("--exact", is_flag=True, help="Keep each call as a scenario of its own, with its own timing.")
+@click.option("--top", type=int, metavar="N", help="Only the N commonest kinds of call, with all their legs.")
 def command(
     captures: tuple[Path, ...],
     output: Path,
@@ -46,6 +53,8 @@ def command(
     correlate: tuple[str, ...],
     keylog: Path | None,
     sut: str,
+    exact: bool,
+    top: int | None,
 ) -> None:
     """Analyse captures and write a bundle: SIPp scenarios, injection files, media, a report, and sipp.sh."""
     from sipreplay.cli.progress import reading
@@ -64,6 +73,8 @@ def command(
         force=force,
         keylog=keylog,
         sut=sut,
+        exact=exact,
+        top=top,
         media=media,
         correlate=correlate,
     )

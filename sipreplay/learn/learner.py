@@ -21,13 +21,15 @@ from sipreplay.bundle.script import sipp_script
 from sipreplay.capture.spool import spooled
 from sipreplay.errors import CaptureError, ScenarioError, UsageError
 from sipreplay.learn import tables
+from sipreplay.learn.briefing import under_test
 from sipreplay.learn.dialogue import build_draft
 from sipreplay.learn.emit import Emitted, emit
+from sipreplay.learn.legs import BESIDE, UnderTest, find_links, find_sut, part_of
 from sipreplay.learn.media import MOST_PACKETS, SideMedia, StreamTable, collect, plan_media
 from sipreplay.learn.names import UAC, UAS, find_parties
 from sipreplay.learn.naming import shape_name
 from sipreplay.learn.options import LearnOptions, LearnReport, LeftOut, ScenarioRow
-from sipreplay.learn.selection import choose
+from sipreplay.learn.selection import choose, commonest
 from sipreplay.learn.shapes import Shape, ShapeTable
 from sipreplay.learn.unit import Unit, make_units
 from sipreplay.scenario.injection import write_injection
@@ -56,6 +58,8 @@ class _Work:
 
     analysis: Analysis
     options: LearnOptions
+    actors: Actors
+    sut: UnderTest | None
     folder: Path
     """Where media files are written before the bundle is."""
     files: dict[str, bytes | Path] = field(default_factory=dict)
@@ -86,16 +90,24 @@ def _learn(captures: Sequence[Path], output: Path, options: LearnOptions, progre
     analysis = analyse(captures, progress=progress, correlate=options.correlate, keylog=options.keylog)
     chosen = _chosen(analysis, options)
     units, left_out = make_units(analysis, chosen)
+    actors = Actors(analysis.dialogs)
+    sut = find_sut(analysis, actors, options.sut)
+    if sut is not None and options.sut:
+        units = _beside_it_left_out(units, actors, sut, left_out)
     streams = StreamTable(analysis)
     table = ShapeTable()
     for unit in units:
         parties = find_parties(unit)
         media_end = max((s.last for s in streams.of(unit)), default=unit.events[-1].time)
         uac, uas = (build_draft(unit, parties, role, options, media_end) for role in (UAC, UAS))
-        table.add(unit, parties, uac, uas, sum(s.packets for s in streams.of(unit)))
+        apart = part_of(unit, actors, sut), unit.dialog.id if options.exact else 0
+        table.add(unit, parties, uac, uas, sum(s.packets for s in streams.of(unit)), apart)
     with tempfile.TemporaryDirectory(prefix="sipreplay-learn-") as temporary:
-        work = _Work(analysis, options, Path(temporary), left_out=left_out)
-        _write_shapes(work, table.merged(), streams, captures)
+        work = _Work(analysis, options, actors, sut, Path(temporary), left_out=left_out)
+        shapes = table.merged()
+        if options.top is not None:
+            shapes = commonest(shapes, options.top, left_out)
+        _write_shapes(work, shapes, streams, captures)
         if not work.written:
             raise CaptureError(_nothing(analysis, work.left_out))
         bundle = _bundle(work, streams)
@@ -104,6 +116,22 @@ def _learn(captures: Sequence[Path], output: Path, options: LearnOptions, progre
         work.files["callgraph.json"] = graph.encode("utf-8", "backslashreplace")
         write_bundle(output, bundle, work.files, options.force)
     return _report(work, output, bundle, streams)
+
+
+def _beside_it_left_out(units: list[Unit], actors: Actors, sut: UnderTest, left_out: list[LeftOut]) -> list[Unit]:
+    """The units that the system under test is one side of. Raises UsageError if there are none."""
+    kept = []
+    for unit in units:
+        if part_of(unit, actors, sut) != BESIDE:
+            kept.append(unit)
+        else:
+            ids = ", ".join(str(dialog.id) for dialog in unit.dialogs)
+            left_out.append(
+                LeftOut(f"dialog {ids} ({unit.kind})", f"{sut.actor}, which is under test, has no part in it")
+            )
+    if units and not kept:
+        raise UsageError(f"--sut: {sut.actor} ({', '.join(sut.addresses)}) has no part in the chosen calls")
+    return kept
 
 
 def _chosen(analysis: Analysis, options: LearnOptions) -> list[HopDialog]:
@@ -193,20 +221,24 @@ def _checked(emitted: Emitted, shape: Shape, role: str, injection: str, media: d
 
 
 def _bundle(work: _Work, streams: StreamTable) -> Bundle:
-    actors = Actors(work.analysis.dialogs)
+    actors = work.actors
     scenarios: list[BundleScenario] = []
     for written in work.written:
         for role in (UAC, UAS):
             scenarios.append(_scenario(written, role, actors))
     tables.set_order(scenarios, {w.name: w.shape for w in work.written})
-    legs = {d.id: f"{w.name}-uac" for w in work.written for m in w.shape.members for d in m.unit.dialogs}
+    names = {d.id: w.name for w in work.written for m in w.shape.members for d in m.unit.dialogs}
+    legs = {ident: f"{name}-uac" for ident, name in names.items()}
+    links = find_links(work.analysis, actors, work.sut, names)
+    tables.register_first(scenarios, links)
     sources = [Path(capture.path) for capture in work.analysis.captures if capture.link_types]
     return Bundle(
         tool_version=__version__,
         captures=[SourceCapture(path.name, _sha256(path)) for path in sources],
         scenarios=scenarios,
-        actors=tables.actors(actors, [u for w in work.written for u in tables.units(w.shape)]),
+        actors=tables.actors(actors, [u for w in work.written for u in tables.units(w.shape)], work.sut),
         calls=tables.calls(work.analysis, legs),
+        links=links,
         expect=[tables.expect(u, f"{w.name}-uac", streams) for w in work.written for u in tables.units(w.shape)],
         notes=[f"{item.what}: {item.why}" for item in work.left_out],
     )
@@ -259,6 +291,7 @@ def _report(work: _Work, output: Path, bundle: Bundle, streams: StreamTable) -> 
         learned_calls=sum(1 for call in analysis.calls if dialogs & set(call.dialogs)),
         learned_dialogs=len(dialogs),
         learned_streams=len({id(s) for unit in learned for s in streams.of(unit)}),
+        under_test=under_test(bundle, work.sut, {w.name: w.shape for w in work.written}),
         generalised=work.generalised,
         left_out=work.left_out,
         blind_spots=tables.blind_spots(analysis, learned),

@@ -26,7 +26,11 @@ class LearnOptions:
     """No pause is longer."""
     force: bool = False
     sut: str = ""
-    """Not built yet: refused."""
+    """The system under test: HOST[:PORT] or actor:ID; "": the actor in the middle, if there is one."""
+    exact: bool = False
+    """Each call is a scenario of its own."""
+    top: int | None = None
+    """Only that many of the commonest kinds of call, with all their legs."""
     timewait_ms: int = 4000
     """How long a side that sent the last response stays to answer retransmissions."""
     media: bool = True
@@ -38,8 +42,8 @@ class LearnOptions:
 
     def check(self) -> None:
         """Raise UsageError for what cannot be done."""
-        if self.sut:
-            raise UsageError("--sut is not built yet: each hop is learned as a pair, calling and answering side")
+        if self.top is not None and self.top < 1:
+            raise UsageError(f"--top {self.top}: wants 1 or more")
         if not 0 < self.time_scale <= 1000:
             raise UsageError(f"--time-scale {self.time_scale:g}: wants a factor above 0 and at most 1000")
         if self.max_pause_s is not None and self.max_pause_s < 0:
@@ -96,3 +100,5 @@ class LearnReport:
     generalised: list[str] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     blind_spots: list[str] = field(default_factory=list)
+    under_test: list[str] = field(default_factory=list)
+    """Who is under test, who is emulated, what the system under test must be told."""

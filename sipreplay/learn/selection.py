@@ -1,4 +1,4 @@
-"""Which hop-dialogs are learned: `--call`, `--number`, `--filter`, all of which must fit.
+"""Which hop-dialogs are learned: `--call`, `--number`, `--filter`, all of which must fit; then which shapes: `--top`.
 
 `--call` and `--filter` (the language of `analysis.filter`) choose calls, with all their dialogs; `--number` chooses
 dialogs.
@@ -7,6 +7,7 @@ dialogs.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 
 from sipreplay.analysis.filter import asks_for_findings, matching_calls, parse_filter
@@ -14,7 +15,8 @@ from sipreplay.analysis.findings import findings
 from sipreplay.analysis.model import Analysis, HopDialog
 from sipreplay.errors import UsageError
 from sipreplay.learn.names import address_of
-from sipreplay.learn.options import LearnOptions
+from sipreplay.learn.options import LearnOptions, LeftOut
+from sipreplay.learn.shapes import Shape
 from sipreplay.sip.syntax import SipSyntaxError
 from sipreplay.sip.uri import parse_uri
 
@@ -55,6 +57,22 @@ def choose(analysis: Analysis, options: LearnOptions) -> list[HopDialog]:
         passing = {ident for call in calls for ident in call.dialogs}
         tests.append(lambda dialog: dialog.id in passing)
     return [dialog for dialog in analysis.dialogs if all(test(dialog) for test in tests)]
+
+
+def commonest(shapes: list[Shape], most: int, left_out: list[LeftOut]) -> list[Shape]:
+    """The shapes of the `most` commonest kinds of call; calls of one kind have legs of the same shapes."""
+    legs: dict[int, set[int]] = {}
+    for number, shape in enumerate(shapes):
+        for member in shape.members:
+            for dialog in member.unit.dialogs:
+                legs.setdefault(dialog.call, set()).add(number)
+    kinds = Counter(tuple(sorted(numbers)) for numbers in legs.values())
+    kept = {number for kind, _ in kinds.most_common(most) for number in kind}
+    gone = [shape for number, shape in enumerate(shapes) if number not in kept]
+    if gone:
+        calls = sum(count for kind, count in kinds.most_common()[most:])
+        left_out.append(LeftOut(f"{len(gone)} shapes in {calls} calls", f"--top {most} keeps what is commoner"))
+    return [shape for number, shape in enumerate(shapes) if number in kept]
 
 
 def _span(numbers: list[int]) -> str:

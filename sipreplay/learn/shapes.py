@@ -67,9 +67,14 @@ class ShapeTable:
         self._texts: dict[str, str] = {}
         """Equal texts of many calls are one object: a day of traffic has few different ones."""
 
-    def add(self, unit: Unit, parties: Parties, uac: Draft, uas: Draft, packets: int = 0) -> None:
-        """Give a unit to its shape. `packets`: of RTP; the media of the first call that has some is played."""
-        key = (unit.transport, unit.dialog.hop, uac.key(), uas.key())
+    def add(
+        self, unit: Unit, parties: Parties, uac: Draft, uas: Draft, packets: int = 0, apart: Hashable = None
+    ) -> None:
+        """Give a unit to its shape. `packets`: of RTP; the media of the first call that has some is played.
+
+        Units that differ in `apart` are never of one shape.
+        """
+        key = (unit.transport, unit.dialog.hop, apart, uac.key(), uas.key())
         drafts = {UAC: uac, UAS: uas}
         shape = self._shapes.setdefault(key, Shape(drafts, parties))
         member = Member(

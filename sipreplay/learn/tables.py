@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sipreplay.analysis.actors import Actors
-from sipreplay.analysis.model import Analysis, Stream
-from sipreplay.bundle.model import Actor, BundleScenario, CapturedCall, Expect, MediaFile
+from sipreplay.analysis.model import Analysis, HopDialog, Stream
+from sipreplay.bundle.model import Actor, BundleScenario, CapturedCall, Expect, Link, MediaFile
+from sipreplay.learn.legs import UnderTest, user_at
 from sipreplay.learn.media import StreamTable
 from sipreplay.learn.names import UAC
 from sipreplay.learn.shapes import Shape
@@ -50,9 +51,14 @@ def media_text(role: str, media: MediaFile) -> str:
     return f"{side} {media.codec or media.kind} {media.packets:,} packet{'s' * (media.packets != 1)}{digits}"
 
 
-def actors(known: Actors, learned: Iterable[Unit]) -> list[Actor]:
+TRUNK_NUMBERS = 3
+"""An actor that does not register and answers that many numbers is a trunk."""
+
+
+def actors(known: Actors, learned: Iterable[Unit], sut: UnderTest | None = None) -> list[Actor]:
     """The actors of the learned calls."""
     seen: dict[str, Actor] = {}
+    behind: dict[str, set[str]] = {}
     for unit in learned:
         for dialog in unit.dialogs:
             for address in (dialog.caller, dialog.callee):
@@ -62,7 +68,28 @@ def actors(known: Actors, learned: Iterable[Unit]) -> list[Actor]:
                     seen[ident] = Actor(ident, "endpoint", captured)
             if dialog.kind == "register":
                 seen[known.of(dialog.caller)].reach = "register"
+            else:
+                behind.setdefault(known.of(dialog.callee), set()).add(_called(dialog))
+    for ident, actor in seen.items():
+        if sut is not None and ident == sut.actor:
+            actor.role, actor.reach = "sut", "static"
+        elif actor.reach == "static" and len(behind.get(ident, ())) >= TRUNK_NUMBERS:
+            actor.role = "trunk"
     return list(seen.values())
+
+
+def _called(dialog: HopDialog) -> str:
+    return user_at(dialog.messages[0], "ruri.user")
+
+
+def register_first(scenarios: Sequence[BundleScenario], links: Sequence[Link]) -> None:
+    """What must register before the second leg of a call can be reached must have done so before the first."""
+    by_id = {scenario.id: scenario for scenario in scenarios}
+    for link in links:
+        first, second = by_id[link.from_leg], by_id[link.to_leg]
+        for ident in by_id[second.pair].after:
+            if ident not in first.after:
+                first.after.append(ident)
 
 
 def calls(analysis: Analysis, legs: dict[int, str]) -> list[CapturedCall]:

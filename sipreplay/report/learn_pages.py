@@ -56,6 +56,7 @@ def learn_page(report: LearnReport, graph: str) -> str:
             for row in report.scenarios[:MAX_ROWS]
         ],
         rows_hidden=max(len(report.scenarios) - MAX_ROWS, 0),
+        under_test=report.under_test,
         generalised=report.generalised,
         left_out=report.left_out,
         blind=report.blind_spots,

@@ -38,6 +38,7 @@ def learn_lines(report: LearnReport, width: int = 120) -> list[Line]:
             )
     else:
         lines.append([("  no scenario was written", "warn")])
+    lines += _remarks("under test", report.under_test, "")
     lines += _remarks("generalised", report.generalised, "")
     lines += _remarks("left out", [f"{entry.what}: {entry.why}" for entry in report.left_out], "warn")
     lines += _remarks("not seen", report.blind_spots, "warn")

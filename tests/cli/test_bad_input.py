@@ -133,11 +133,11 @@ def test_a_choice_that_fits_no_call_says_so(capsys: pytest.CaptureFixture[str], 
     assert "1 to 3" in err
 
 
-def test_what_is_not_built_yet_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    code, _, err = call(capsys, "learn", GOOD, "-o", tmp_path / "bundle", "--sut", "127.0.0.30")
+def test_a_system_under_test_that_is_not_in_the_capture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = call(capsys, "learn", GOOD, "-o", tmp_path / "bundle", "--sut", "192.0.2.99")
     assert code == ExitCode.USAGE
-    assert "--sut" in err
-    assert "not built yet" in err
+    assert "--sut 192.0.2.99" in err
+    assert "127.0.0.30:5060" in err
 
 
 def test_a_scenario_with_a_fault_is_named_with_its_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

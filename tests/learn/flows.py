@@ -198,3 +198,37 @@ def past_proxy(talk: Talk) -> Talk:
         packets += [(at, *first), (at + 0.001, *second)]
     talk.packets[:] = packets
     return talk
+
+
+def moved(talk: Talk, party: tuple[str, int], place: tuple[str, int]) -> Talk:
+    """The same call with one of its parties elsewhere, in addresses and texts."""
+    talk.packets[:] = [
+        (
+            at,
+            place if mine == party else mine,
+            place if theirs == party else theirs,
+            data.replace(f"{party[0]}:{party[1]}".encode(), f"{place[0]}:{place[1]}".encode()).replace(
+                party[0].encode(), place[0].encode()
+            ),
+        )
+        for at, mine, theirs, data in talk.packets
+    ]
+    return talk
+
+
+def through_b2bua(
+    number: int = 1, *, called: str = "+4930123", passed_on: str = "030123", start: float = 1000.0
+) -> list[Talk]:
+    """Two legs of one call, alice to PROXY and PROXY to bob: another Call-ID, other tags, a rewritten number."""
+    first = Talk(call_id=f"a-{number}", callee=called, from_tag=f"a{number}", to_tag=f"pa{number}", start=start)
+    second = Talk(
+        call_id=f"b-{number}", callee=passed_on, from_tag=f"pb{number}", to_tag=f"b{number}", start=start + 0.02
+    )
+    for talk in (first, second):
+        talk.request(0.0, "INVITE", 1, body=SDP, more=f"X-Call-ID: token-{number}-{start:.0f}\r\n")
+        talk.response(0.05, 180, 1, "INVITE")
+        talk.response(2.05, 200, 1, "INVITE", body=ANSWER)
+        talk.request(2.06, "ACK", 1)
+        talk.request(6.06, "BYE", 2)
+        talk.response(6.07, 200, 2, "BYE")
+    return [moved(first, BOB, PROXY), moved(second, ALICE, PROXY)]

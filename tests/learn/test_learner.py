@@ -339,7 +339,7 @@ def test_refusals(tmp_path: Path) -> None:
     capture = tmp_path / "calls.pcap"
     with pytest.raises(UsageError, match=r"not empty.*--force"):
         learn([capture], made.folder)
-    with pytest.raises(UsageError, match="--sut is not built yet"):
+    with pytest.raises(UsageError, match=r"--sut 10\.0\.0\.1: takes no part"):
         learn([capture], tmp_path / "x", LearnOptions(sut="10.0.0.1"))
     with pytest.raises(UsageError, match="--call 9"):
         learn([capture], tmp_path / "x", LearnOptions(calls=(9,)))
