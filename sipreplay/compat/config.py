@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from sipreplay.compat.media import MediaSettings, media_settings
 from sipreplay.compat.options import CommandLine, split_host
 from sipreplay.dumps.logfile import LogBounds
 from sipreplay.dumps.names import base_name, trace_name
@@ -41,6 +42,7 @@ class Settings:
     """What a run of `sipreplay sipp` does."""
 
     engine: EngineConfig
+    media: MediaSettings
     name: str
     """Base name of the scenario, of which file names are made."""
     period_ms: float
@@ -103,6 +105,8 @@ def settings_of(line: CommandLine) -> Settings:
         pause_ms=int(line.number("d", 0)),
         media_ip=line.text("mi").strip("[]"),
         media_port=_port(line, "min_rtp_port") or _port(line, "mp") or 6000,
+        rtp_payload=_payload_type(line),
+        sipp_media=True,
         buffer_bytes=line.integer("buff_size", 65536),
         recv_timeout_ms=int(line.number("recv_timeout", 0)),
         send_timeout_ms=int(line.number("send_timeout", 0)),
@@ -158,6 +162,7 @@ def settings_of(line: CommandLine) -> Settings:
     _addresses(config, line)
     return Settings(
         engine=config,
+        media=media_settings(line, config.media_port),
         name=name,
         period_ms=period_ms,
         rate_scale=line.number("rate_scale", 1.0),
@@ -224,6 +229,13 @@ def _percent(line: CommandLine) -> float:
     if percent > 100:
         raise UsageError(f"-lost {percent:g}: at most 100 per cent can be lost")
     return percent
+
+
+def _payload_type(line: CommandLine) -> int:
+    number = line.integer("rtp_payload", 8)
+    if number > 127:
+        raise UsageError(f"-rtp_payload {number}: a payload type is from 0 to 127")
+    return number
 
 
 def _loose(method: str) -> bool:

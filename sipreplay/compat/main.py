@@ -18,6 +18,7 @@ from sipreplay import __version__
 from sipreplay.compat import steering
 from sipreplay.compat.config import Settings, settings_of
 from sipreplay.compat.keyboard import Keyboard, datagrams, open_control
+from sipreplay.compat.media import open_media
 from sipreplay.compat.options import CommandLine, evaluate, help_text, statistics_help
 from sipreplay.compat.reports import Reports
 from sipreplay.compat.steering import Steering
@@ -25,9 +26,8 @@ from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.files import load_companion, load_injections, load_scenario
 from sipreplay.engine.loop import EngineResult, Loop, run_engine
 from sipreplay.errors import SipReplayError, TransportError, UsageError
-from sipreplay.media.port import MediaPort
 from sipreplay.scenario.builtin import builtin
-from sipreplay.scenario.checks import check_injection, media_kinds, short_line_problems
+from sipreplay.scenario.checks import check_injection, short_line_problems
 from sipreplay.scenario.distributions import percentile_99
 from sipreplay.scenario.model import Pause, Scenario
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sipreplay.media.process import MediaProcess
 
 PASSED, FAILED, NOTHING_DONE, HELPED = 0, 1, 97, 99
-PORT_BUSY, FATAL = 254, 255
+MEDIA_CHECK, PORT_BUSY, FATAL = 253, 254, 255
 SERVER_CALLS = 1000
 """Media ports of a server, unless -l or -m say less."""
 _SIGNALS = {
@@ -140,7 +140,8 @@ def _play(settings: Settings, scenarios: dict[str, Scenario]) -> int:
     if settings.sleep_s:
         time.sleep(settings.sleep_s)
     with ExitStack() as stack:
-        media, process = stack.enter_context(_media(config, scenarios["main"]))
+        calls = _most_calls(config, scenarios["main"])
+        media, process = stack.enter_context(open_media(config, settings.media, scenarios.values(), calls))
         run = _Run(settings, scenarios, stack, process)
         result = run_engine(
             config,
@@ -225,6 +226,10 @@ class _Run:
         if timed_out and settings.timeout_error:
             print(f"sipreplay sipp: timed out after {settings.timeout_s:g} s (-timeout_error)", file=sys.stderr)
             return FATAL
+        if self.reports.failed_checks:
+            text = f"{self.reports.failed_checks} bit patterns did not come back as they were sent (rtpcheck)"
+            print(f"sipreplay sipp: {text}", file=sys.stderr)
+            return MEDIA_CHECK
         if result.reason == "stop_now":
             return NOTHING_DONE
         if self.reports.failed():
@@ -252,32 +257,6 @@ def _handlers(settings: Settings, pipe: socket.socket) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, old in previous.items():
             signal.signal(number, old)
-
-
-@contextmanager
-def _media(config: EngineConfig, scenario: Scenario) -> Iterator[tuple[MediaPort | None, MediaProcess | None]]:
-    """A media process for a scenario that plays, nothing for others."""
-    if not media_kinds(scenario):
-        yield None, None
-        return
-    from sipreplay.media.client import MediaClient
-    from sipreplay.media.process import MediaProcess
-
-    host = config.media_ip or config.advertise_ip or config.local_ip
-    with MediaProcess() as process:
-        description = process.add_client(
-            host,
-            calls=_most_calls(config, scenario),
-            least=1,
-            media=len(media_kinds(scenario)),
-            first_port=config.media_port,
-            rewrite=False,
-        )
-        client = MediaClient(description)
-        try:
-            yield client, process
-        finally:
-            client.close()
 
 
 def _most_calls(config: EngineConfig, scenario: Scenario) -> int:

@@ -127,6 +127,15 @@ OPTIONS: Mapping[str, Option] = _options(
     Option("mi", ("text",), "Media address, [media_ip] (default: the local address).", metavar="IP"),
     Option("mp", ("int",), "First media port, [media_port] (default 6000).", metavar="PORT"),
     Option("min_rtp_port", ("int",), "The same as -mp.", metavar="PORT"),
+    Option("max_rtp_port", ("int",), "Last media port (default 65535).", metavar="PORT"),
+    Option("rtp_echo", (), "Send back what arrives at the media port and at the one 2 above."),
+    Option("mb", ("int",), "Bytes of a datagram that -rtp_echo sends back (default 2048).", metavar="BYTES"),
+    Option("rtp_payload", ("int",), "Payload type of rtp_stream where it names none (default 8).", metavar="N"),
+    Option("rtp_buffsize", ("int",), "Buffer of each media socket.", metavar="BYTES"),
+    Option("rtp_threadtasks", ("int",), "No effect: one process plays all streams.", metavar="N"),
+    Option("random_base_ssrc", (), "The SSRCs of rtp_stream and play_dtmf count from a random one."),
+    Option("audiotolerance", ("float",), "Part of an audio pattern that may miss its echo (default 1.0).", metavar="F"),
+    Option("videotolerance", ("float",), "The same for video.", metavar="F"),
     # Reports.
     Option("f", ("s",), "How often the screen is drawn (default 1 s).", metavar="TIME"),
     Option("fd", ("s",), "How often rows are written to the files of numbers (default 60 s).", metavar="TIME"),
@@ -163,22 +172,13 @@ OPTIONS: Mapping[str, Option] = _options(
 )
 """What is built, by SIPp's names."""
 
-_MEDIA = "RTP is sent and received by a media process; this option of SIPp's RTP threads is not supported yet"
+_MEDIA = "SIPp's debugging files of media checks are not written; media.csv and the capture of the run tell more"
 _TLS = "TLS is not supported yet; use -t u1 or -t t1"
 _SCTP = "SCTP is not supported yet; use -t u1 or -t t1"
 _MULTI = "sockets for each call are not supported yet; use -t u1 or -t t1"
 NOT_YET: Mapping[str, str] = {
     **dict.fromkeys(
         (
-            "audiotolerance",
-            "videotolerance",
-            "max_rtp_port",
-            "mb",
-            "random_base_ssrc",
-            "rtp_buffsize",
-            "rtp_echo",
-            "rtp_payload",
-            "rtp_threadtasks",
             "rtpcheck_debug",
             "srtpcheck_debug",
         ),

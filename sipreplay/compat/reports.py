@@ -45,6 +45,8 @@ class Reports:
         self.steering: Steering | None = None
         self._stack = stack
         self._media = media
+        self.failed_checks = 0
+        """Bit patterns whose echo differed from them, once the run has ended."""
         self._loop: Loop | None = None
         self._live = sys.stdout.isatty() and not settings.background
         self._stat: StatWriter | None = None
@@ -191,9 +193,13 @@ class Reports:
         self._rows(statistics, time.time())
         if self._media is not None:
             media = self._media.summary()
-            self._views[
-                "main"
-            ].media = f"{media.sent_packets} Total RTP pckts sent, {media.received_packets} received, {media.lost} lost"
+            self.failed_checks = media.failed_checks
+            text = f"{media.sent_packets} Total RTP pckts sent, {media.received_packets} received, {media.lost} lost"
+            if media.echoed_packets:
+                text += f", {media.echoed_packets} Total echo RTP pckts"
+            if media.checked_streams:
+                text += f", {media.failed_checks} of {media.checked_streams} patterns failed"
+            self._views["main"].media = text
         self._new_period(time.time())
         if self.settings.screen_at_end:
             self.dump_screens(screens.WAITING)

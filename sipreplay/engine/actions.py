@@ -8,14 +8,23 @@ from pathlib import Path
 
 from sipreplay.engine import steps
 from sipreplay.engine.config import EngineConfig
+from sipreplay.engine.playing import stream_source
 from sipreplay.engine.searching import Search
 from sipreplay.engine.steps import NO_VARIABLE, Operation, Template
 from sipreplay.engine.templates import TemplateCompiler
 from sipreplay.errors import ScenarioError
 from sipreplay.media.port import MediaPort
 from sipreplay.scenario import model
+from sipreplay.scenario.actions import KEYWORD_EXECS
 from sipreplay.scenario.builtin import MEDIA_FOLDER
 from sipreplay.scenario.keywords import compile_text
+from sipreplay.scenario.media_actions import (
+    STREAM_COMMANDS,
+    RtpStream,
+    parse_dtmf,
+    parse_rtp_echo,
+    parse_rtp_stream,
+)
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "equal": operator.eq,
@@ -50,6 +59,7 @@ class ActionCompiler:
         self._file = file
         self._sources: dict[tuple[str, str], int] = {}
         self.media_kinds: set[str] = set()
+        self.sends_digits = False
         self.lookups: list[tuple[int, int]] = []
 
     def compile(self, actions: list[model.Action]) -> list[Operation]:
@@ -123,7 +133,9 @@ class ActionCompiler:
                 operation.text = self._text(action.username)
                 operation.text2 = self._text(action.password)
             case model.RtpEcho():
-                raise ScenarioError("<rtp_echo> switches the echo of media, which is not built yet")
+                operation = Operation(steps.SWITCH_ECHO)
+                operation.number = action.value if action.value is not None else 0.0
+                operation.source = self._variable(action.variable)
             case model.Insert() | model.Replace():
                 operation = Operation(steps.INSERT if isinstance(action, model.Insert) else steps.REPLACE)
                 operation.text = self._text(action.file)
@@ -200,8 +212,42 @@ class ActionCompiler:
             operation = Operation(steps.COMMAND)
             operation.text = self._text(action.value)
         else:
-            raise ScenarioError(f"<exec {action.kind}> plays a media stream, which is not built yet")
+            return self._made_media(action)
         return operation
+
+    def _made_media(self, action: model.Exec) -> Operation:
+        """play_dtmf, rtp_stream and rtp_echo. What no keyword leaves open is made, or at least looked at, now."""
+        open_text = action.kind in KEYWORD_EXECS and "[" in action.value
+        if action.kind == "rtp_echo":
+            operation = Operation(steps.ECHO)
+            operation.extra = parse_rtp_echo(action.value)
+            return operation
+        operation = Operation(steps.DTMF if action.kind == "play_dtmf" else steps.STREAM)
+        operation.name = action.kind
+        if open_text:
+            operation.text = self._text(action.value)
+            self.media_kinds.update(("audio", "video") if "vpattern" in action.value else ("audio",))
+        elif action.kind == "play_dtmf":
+            operation.extra = parse_dtmf(action.value)
+            self.media_kinds.add("audio")
+        else:
+            operation.extra = self._stream(parse_rtp_stream(action.value))
+            self.media_kinds.add("video" if "vpattern" in action.value else "audio")
+        self.sends_digits |= action.kind == "play_dtmf"
+        return operation
+
+    def _stream(self, asked: RtpStream) -> tuple[RtpStream, int]:
+        """With its source; -1 for a command."""
+        if asked.command in STREAM_COMMANDS:
+            return asked, -1
+        path = str(self._path(asked.file).absolute()) if asked.command == "file" else ""
+        return asked, self._media.make(stream_source(asked, self._config.rtp_payload, path))
+
+    def _path(self, value: str) -> Path:
+        """A media file: beside the scenario, else in the working directory."""
+        path = Path(value).expanduser()
+        beside = Path(self._file).parent / path if self._file else path
+        return beside if beside.exists() else path
 
     def _source(self, value: str, kind: str) -> int:
         if value.startswith("[") and value.endswith("]"):
@@ -211,11 +257,9 @@ class ActionCompiler:
                     f"<exec play_pcap_{kind}> names the key [{key}], which has no value; give it with -key"
                 )
             value = self._config.keys[key]
-        path = Path(value).expanduser()
-        beside = Path(self._file).parent / path if self._file else path
-        chosen = beside if beside.exists() else path
+        chosen = self._path(value)
         if self._config.builtin and not chosen.exists():
-            chosen = MEDIA_FOLDER / path
+            chosen = MEDIA_FOLDER / value
         known = self._sources.get((str(chosen), kind))
         if known is None:
             known = self._sources[(str(chosen), kind)] = self._media.register(str(chosen), kind)

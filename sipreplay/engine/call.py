@@ -29,6 +29,7 @@ class More:
         "challenge",
         "challenge_code",
         "circuit",
+        "event_type",
         "finals",
         "kinds",
         "media_port",
@@ -71,6 +72,8 @@ class More:
         """Medium to (own port or the shared one, offset), as last announced."""
         self.targets: dict[str, tuple[str, int]] = {}
         """Medium to the address that the peer announced."""
+        self.event_type = 0
+        """Payload type of telephone events in the peer's SDP; 0: it named none."""
         self.kinds: tuple[str, ...] = ()
 
 

@@ -13,6 +13,7 @@ from sipreplay.engine.endpoint import endpoint_of
 from sipreplay.engine.files import load_injections
 from sipreplay.engine.program import compile_program
 from sipreplay.errors import ScenarioError
+from sipreplay.media.made import Made
 from sipreplay.media.port import NoMedia
 from sipreplay.scenario.checks import injection_problems, short_line_problems
 from sipreplay.scenario.injection import InjectionFile
@@ -42,6 +43,12 @@ class _Files(NoMedia):
                 "it is looked for beside the scenario and in the working directory"
             )
         return super().register(path, kind)
+
+    def make(self, made: Made) -> int:
+        """Raises ScenarioError for a file that is not there."""
+        if made.kind == "file" and not Path(made.text).is_file():
+            raise ScenarioError(f"the media file {made.text} does not exist")
+        return super().make(made)
 
 
 def check_file(path: Path, injection: list[Path], keys: dict[str, str] | None = None) -> Findings:

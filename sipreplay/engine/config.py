@@ -77,6 +77,10 @@ class EngineConfig:
     pause_ms: int = 0
     media_ip: str = ""
     media_port: int = 6000
+    rtp_payload: int = 8
+    """Payload type of rtp_stream, where the action names none (SIPp -rtp_payload)."""
+    sipp_media: bool = False
+    """Digits as SIPp sends them: payload type 96 whatever the peer's SDP says, after 20 packets of no meaning."""
     buffer_bytes: int = 65536
     recv_timeout_ms: int = 0
     """Longest wait of a receive that does not say its own; 0: for ever."""

@@ -11,7 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from sipreplay.engine import steps
+from sipreplay.engine import playing, steps
 from sipreplay.engine.authentication import verify
 from sipreplay.engine.call import Call
 from sipreplay.engine.failure import CallFailed, FatalError
@@ -126,7 +126,15 @@ def _simple(engine: Engine, call: Call, operation: Operation, subject: bytes, no
     elif kind == steps.SET_DESTINATION:
         _set_destination(engine, call, operation, now)
     elif kind == steps.PLAY:
-        _play(engine, call, operation)
+        playing.play_file(engine, call, operation)
+    elif kind == steps.DTMF:
+        playing.play_digits(engine, call, operation, now)
+    elif kind == steps.STREAM:
+        playing.stream(engine, call, operation, now)
+    elif kind == steps.ECHO:
+        playing.echo(engine, call, operation)
+    elif kind == steps.SWITCH_ECHO:
+        playing.switch_echo(engine, call, operation)
     elif kind == steps.VERIFY_AUTH:
         username = _text(engine, call, operation.text, now)
         password = _text(engine, call, operation.text2, now)
@@ -242,21 +250,3 @@ def _set_destination(engine: Engine, call: Call, operation: Operation, now: floa
         call.address = (str(address), port)
     elif call.address != (str(address), port):
         raise CallFailed("TcpConnect", "setdest over TCP needs a connection for each call, which is not supported yet")
-
-
-def _play(engine: Engine, call: Call, operation: Operation) -> None:
-    """Start a media file towards the address that the peer's SDP named for its medium."""
-    kind = operation.name
-    more = call.extra()
-    target = more.targets.get(kind)
-    if target is None:
-        engine.warn(
-            f"play_pcap_{kind}: no SDP of the peer gave an address for {kind} (call {call.call_id.decode('latin-1')})"
-        )
-        return
-    own, offset = more.sources.get(kind, (engine.program.auto_media, 0))
-    port = (engine.media_port_of(call) if own else engine.endpoint.media_port) + offset
-    more.playing = True
-    if not engine.media.play(call.number, port, int(operation.extra), target[0], target[1]):
-        engine.warn("the media process is behind: a file was not played")
-        call.failure = call.failure or "OutboundCongestion"

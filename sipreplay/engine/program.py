@@ -124,6 +124,7 @@ class _Compiler:
         program.shared_media = self.templates.shared_media
         program.media_kinds = sorted(self.actions.media_kinds)
         program.learns_sdp = bool(program.media_kinds)
+        program.learns_events = self.actions.sends_digits
         if not program.learns_sdp:
             for step in program.steps:
                 if step.template is not None:

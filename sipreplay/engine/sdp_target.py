@@ -11,6 +11,7 @@ import re
 from sipreplay.engine.headers import body_of
 
 _LINE = re.compile(rb"^(?:c=IN IP[46] ([0-9A-Fa-f.:]+)|m=([a-z]+) ([0-9]{1,5}))", re.MULTILINE)
+_EVENTS = re.compile(rb"^a=rtpmap:([0-9]{1,3}) +telephone-event/8000\b", re.MULTILINE | re.IGNORECASE)
 KINDS = frozenset(("audio", "video", "image"))
 
 
@@ -35,6 +36,13 @@ def media_targets(message: bytes) -> dict[str, tuple[str, int]]:
         if kind in KINDS and kind not in out and 0 < port < 65536 and _usable(address):
             out[kind] = (address, port)
     return out
+
+
+def event_type(message: bytes) -> int:
+    """Payload type under which the peer takes telephone events (RFC 4733, 8000 Hz); 0 if its SDP names none."""
+    match = _EVENTS.search(body_of(message))
+    number = int(match.group(1)) if match else 0
+    return number if number < 128 else 0
 
 
 def _usable(address: str) -> bool:

@@ -16,7 +16,7 @@ from sipreplay.engine.matching import CONSUMED, REPEATED, RESEND
 from sipreplay.engine.perform import perform
 from sipreplay.engine.render import render
 from sipreplay.engine.route_set import route_set
-from sipreplay.engine.sdp_target import media_targets
+from sipreplay.engine.sdp_target import event_type, media_targets
 from sipreplay.engine.steps import Step
 
 if TYPE_CHECKING:
@@ -155,6 +155,8 @@ def learn_sdp(engine: Engine, call: Call, response: bool, method: bytes, data: b
         targets = media_targets(data)
         if targets:
             call.extra().targets.update(targets)
+        if engine.program.learns_events:
+            call.extra().event_type = event_type(data) or call.extra().event_type
 
 
 def after_send(engine: Engine, call: Call, step: Step, data: bytes, now: float) -> None:

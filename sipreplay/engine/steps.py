@@ -82,6 +82,10 @@ REPLACE: Final = 20
 SAMPLE: Final = 21
 URL_ENCODE: Final = 22
 URL_DECODE: Final = 23
+DTMF: Final = 24
+STREAM: Final = 25
+ECHO: Final = 26
+SWITCH_ECHO: Final = 27
 
 
 class Template:
@@ -279,6 +283,7 @@ class Program:
         "global_variables",
         "heads",
         "init",
+        "learns_events",
         "learns_sdp",
         "length_bins",
         "length_s",
@@ -329,6 +334,8 @@ class Program:
         """Whether [media_port] is announced."""
         self.learns_sdp = False
         """Whether some step plays media, so that the peer's SDP counts."""
+        self.learns_events = False
+        """Whether some step sends digits, so that the peer's payload type for them counts."""
         self.media_kinds: list[str] = []
         self.clock_rates: dict[int, int] = {}
         """Payload type to Hz, as our own SDP announces: what a receiver needs to measure jitter."""

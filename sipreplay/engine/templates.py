@@ -36,6 +36,8 @@ _DYNAMIC = {
     "len": steps.LENGTH,
 }
 MEDIA_KINDS = ("audio", "image", "video")
+_STREAM_PORTS = {"rtpstream_audio_port": ("audio", 0), "rtpstream_video_port": ("video", 2)}
+"""Medium, and where in the call's block of ports it is."""
 CREDENTIALS = ("username", "password", "aka_OP", "aka_AMF", "aka_K")
 """Parameters of [authentication], in the order of its slot's argument."""
 
@@ -96,6 +98,8 @@ class TemplateCompiler:
                 continue
             if part.name in ("media_port", "auto_media_port"):
                 media.extend(_announced(text, number, part))
+            elif part.name in _STREAM_PORTS and not part.offset:
+                media.append((_STREAM_PORTS[part.name][0], True, _STREAM_PORTS[part.name][1]))
             self._keyword(out, part, index)
         parts, slots = out.finish()
         template = Template(parts, slots, in_message=in_message, source=source)
@@ -132,6 +136,9 @@ class TemplateCompiler:
             self.auto_media |= name == "auto_media_port"
             self.uses_cseq |= name == "cseq"
             out.slot(_DYNAMIC[name], word.offset)
+        elif name in _STREAM_PORTS:
+            self.auto_media = True
+            out.slot(steps.AUTO_MEDIA_PORT, _STREAM_PORTS[name][1] + word.offset)
         elif name == "last_header":
             header = word.plain("name").encode("utf-8", "surrogateescape")
             self.headers.add(header.lower())
@@ -153,7 +160,7 @@ class TemplateCompiler:
             out.slot(steps.CIRCUIT, None)
         else:
             raise ScenarioError(
-                f"keyword [{name}] belongs to media streams (rtp_stream, SRTP), which are not built yet"
+                f"keyword [{name}] belongs to SRTP, which is not built yet for what is sent: offer RTP/AVP"
             )
 
     def _field(self, word: Keyword) -> tuple[int, int, Template | None]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from sipreplay.errors import TransportError
-from sipreplay.media.sockets import free_descriptors, granted_buffer, need_descriptors, open_socket
+from sipreplay.media.sockets import RECEIVE_BUFFER, free_descriptors, granted_buffer, need_descriptors, open_socket
 from sipreplay.media.sweep import PortSocket
 
 BLOCK = 4
@@ -25,6 +25,8 @@ class Blocks:
     def __init__(self) -> None:
         self.least_buffer = 0
         """Smallest receive buffer of all sockets; 0 before one was opened."""
+        self.buffer = RECEIVE_BUFFER
+        """Bytes asked of the kernel for each socket opened from now on."""
 
     def reserve(
         self, ports: Ports, host: str, media: int, wanted: int, least: int, ranges: Sequence[Sequence[int]]
@@ -44,6 +46,8 @@ class Blocks:
         for base in chain.from_iterable(starts):
             if len(found) == wanted:
                 break
+            if any(number in ports for number in range(base, base + width)):
+                continue
             try:
                 for number in range(base, base + width):
                     self.bind(ports, host, number)
@@ -66,7 +70,7 @@ class Blocks:
 
     def bind(self, ports: Ports, host: str, number: int) -> PortSocket:
         """Open one port. Raises OSError."""
-        opened = open_socket(host, number)
+        opened = open_socket(host, number, self.buffer)
         port = ports[number] = PortSocket(opened, number, bool(number & 1))
         granted = granted_buffer(opened)
         self.least_buffer = min(self.least_buffer, granted) if self.least_buffer else granted

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from sipreplay.media import commands as op
 from sipreplay.media.blocks import BLOCK, Blocks
 from sipreplay.media.commands import Command, socket_address
+from sipreplay.media.echo import Echo
+from sipreplay.media.generate import SSRC
 from sipreplay.media.lanes import Address
 from sipreplay.media.receiver import Receiver, sender_key
 from sipreplay.media.results import CallMedia, MediaSummary
@@ -29,8 +31,14 @@ class Leg:
     port: int
     number: int
     """The receiver's number of it; -1: nothing is received for it."""
-    streams: list[tuple[int, int]] = field(default_factory=list)
-    """(stream, port offset of its flow) of what plays now."""
+    streams: list[tuple[int, int, bool]] = field(default_factory=list)
+    """(stream, port offset of its flow, whether it is `rtp_stream`'s) of what plays now."""
+    checked: set[int] = field(default_factory=set)
+    """Streams of bit patterns."""
+    checked_packets: int = 0
+    """Sent by them."""
+    event_sequence: int = 0
+    """Packets of digits so far: SIPp numbers them on through a call."""
     sent_packets: int = 0
     sent_bytes: int = 0
     peer: tuple[int, bytes] | None = None
@@ -70,6 +78,12 @@ class Client:
     calls: dict[tuple[int, int], Call] = field(default_factory=dict)
     """By (call number, RTP port)."""
     overflows: int = 0
+    aliases: dict[int, int] = field(default_factory=dict)
+    """Numbers that the engine gave to sources while it ran; -1: unusable."""
+    tolerance: tuple[float, float] = (1.0, 1.0)
+    """Part of an audio and of a video pattern that may be missing in its echo (SIPp: less than that)."""
+    ssrc: int = SSRC
+    """Of the next stream that is made, if it is not rewritten."""
 
 
 class CallTable:
@@ -82,6 +96,7 @@ class CallTable:
         self.sources: list[MediaSource] = []
         self.on_record: Callable[[CallMedia], None] | None = None
         self.blocks = Blocks()
+        self.echo: Echo | None = None
         self._random = random.Random(seed)
         self._retired: list[tuple[Leg, int]] = []
         self._ended: list[tuple[Client, Call]] = []
@@ -109,6 +124,10 @@ class CallTable:
             self._open(client, command)
         elif operation == op.CLOSE:
             self._close(client, command.call_number, command.port)
+        elif operation == op.ECHO:
+            self._echo(client, command)
+        elif operation == op.ECHO_ALL:
+            self._echo_all(client, on=bool(command.flags & op.FLAG_SEND))
         elif operation in (op.STOP, op.DIRECTION, op.RETARGET):
             call = client.calls.get((command.call_number, command.port))
             leg = call.legs.get(command.port) if call else None
@@ -117,8 +136,10 @@ class CallTable:
             if operation == op.STOP:
                 self._stop(leg)
             elif operation == op.DIRECTION:
-                for stream, _ in leg.streams:
-                    self.sender.mute(stream, not command.flags & op.FLAG_SEND)
+                wanted = bool(command.flags & op.FLAG_STREAM)
+                for stream, _, streamed in leg.streams:
+                    if streamed or not wanted:
+                        self.sender.mute(stream, not command.flags & op.FLAG_SEND)
             elif command.family and command.remote_port:
                 self._retarget(leg, command)
             else:
@@ -132,6 +153,7 @@ class CallTable:
         for number, leg in client.shared_legs.items():
             for port in client.ports.values():
                 if port.leg == leg:
+                    self._quiet(port)
                     self.receiver.detach(port)
             record = CallMedia(client.index, 0, number, shared=True)
             self.receiver.finish(leg, record)
@@ -149,6 +171,9 @@ class CallTable:
         for leg, stream in self._retired:
             leg.sent_packets += int(sender.tally.sent[stream])
             leg.sent_bytes += int(sender.tally.sent_bytes[stream])
+            if stream in leg.checked:
+                leg.checked.remove(stream)
+                leg.checked_packets += int(sender.tally.sent[stream])
             sender.free(stream)
         self._retired.clear()
         for client, call in self._ended:
@@ -164,6 +189,7 @@ class CallTable:
         summary.streams, summary.active_streams, summary.peak_streams = totals.streams, totals.active, totals.peak
         summary.sent_packets, summary.sent_bytes, summary.send_errors = tally.packets, tally.bytes, totals.errors
         summary.lateness_us = tally.lateness()
+        summary.echoed_packets = self.echo.packets if self.echo is not None else 0
         summary.stray_datagrams = self.receiver.strays
         summary.open_calls = sum(len({id(call) for call in client.calls.values()}) for client in clients)
         summary.receive_buffer = self.blocks.least_buffer
@@ -198,7 +224,9 @@ class CallTable:
         if not command.family or not command.remote_port:
             self.summary.no_destination += 1
             return
-        if command.source >= len(self.sources):
+        source = client.aliases.get(command.source, -1) if command.source >= op.ALIASES else command.source
+        if not 0 <= source < len(self.sources):
+            self.summary.unplayable += 1
             return
         number = command.port
         port = self.blocks.port(client.ports, client.host, number)
@@ -214,11 +242,12 @@ class CallTable:
         leg = call.legs.get(number)
         if leg is None:
             leg = self._new_leg(client, call, number, command)
-        self._stop(leg)
+        streamed = bool(command.flags & op.FLAG_STREAM)
+        self._stop(leg, streamed)
         address = socket_address(command)
         if leg.shared:
             self._expect(client, call, leg, address)
-        self._play(client, leg, command, address)
+        self._play(client, leg, command, address, self.sources[source])
 
     def _new_leg(self, client: Client, call: Call, number: int, command: Command) -> Leg:
         since_ns = command.time_ns + self._epoch_ns
@@ -230,8 +259,7 @@ class CallTable:
         call.legs[number] = leg
         return leg
 
-    def _play(self, client: Client, leg: Leg, command: Command, address: Address) -> None:
-        source = self.sources[command.source]
+    def _play(self, client: Client, leg: Leg, command: Command, address: Address, source: MediaSource) -> None:
         self.summary.captured_lost += source.lost
         self.summary.captured_duplicates += source.duplicates
         rewrite = (0, 0, 0)
@@ -240,6 +268,10 @@ class CallTable:
             bits = self._random.getrandbits(80)
             rewrite = (bits >> 64, bits >> 32 & 0xFFFFFFFF, bits & 0xFFFFFFFF)
             flows = source.rewritten
+        elif source.ticks_per_ms or source.is_events:
+            rewrite = self._numbered(client, leg, command, source)
+        streamed = bool(command.flags & op.FLAG_STREAM)
+        laps = -1 if command.laps == op.FOR_EVER else max(command.laps, 1)
         for flow in flows:
             port = self.blocks.port(client.ports, client.host, leg.port + flow.port_offset)
             if port is None or address[1] + flow.port_offset > 65535:
@@ -247,8 +279,46 @@ class CallTable:
                 continue
             self.sender.add(flow)
             target = _beside(address, flow.port_offset)
-            stream = self.sender.start(flow, port.opened.sendto, target, command.time_ns // 1000, rewrite)
-            leg.streams.append((stream, flow.port_offset))
+            stream = self.sender.start(flow, port.opened.sendto, target, command.time_ns // 1000, rewrite, laps)
+            leg.streams.append((stream, flow.port_offset, streamed))
+            if source.pattern is not None:
+                leg.checked.add(stream)
+                self.receiver.compare(leg.number, *source.pattern)
+
+    def _numbered(self, client: Client, leg: Leg, command: Command, source: MediaSource) -> tuple[int, int, int]:
+        """As SIPp numbers a stream that is made: an SSRC after the last one, timestamps by the clock."""
+        ssrc = (client.ssrc ^ SSRC) & 0xFFFFFFFF
+        client.ssrc += 1
+        if source.is_events:
+            sequence, leg.event_sequence = leg.event_sequence, leg.event_sequence + source.packets
+            return sequence & 0xFFFF, 0, ssrc
+        return 0, int(command.time_ns / 1e6 * source.ticks_per_ms) & 0xFFFFFFFF, ssrc
+
+    def _echo(self, client: Client, command: Command) -> None:
+        """Begin or end the echo of one port of a call."""
+        call = client.calls.get((command.call_number, command.port))
+        if call is None or self.echo is None:
+            return
+        port = self.blocks.port(client.ports, client.host, command.port)
+        if port is None:
+            self.summary.refused_ports += 1
+            return
+        if not command.flags & op.FLAG_SEND:
+            self.echo.remove(port)
+            return
+        if command.port not in call.legs:
+            self._new_leg(client, call, command.port, command)
+        self.echo.add(port)
+
+    def _echo_all(self, client: Client, *, on: bool) -> None:
+        for number in client.shared_legs:
+            port = client.ports.get(number)
+            if port is not None and self.echo is not None:
+                self.echo.switch(port, on)
+
+    def _quiet(self, port: PortSocket) -> None:
+        if self.echo is not None:
+            self.echo.remove(port)
 
     def _expect(self, client: Client, call: Call, leg: Leg, address: Address) -> None:
         """On a shared port, take what comes from the peer's address for this call."""
@@ -260,14 +330,19 @@ class CallTable:
 
     def _retarget(self, leg: Leg, command: Command) -> None:
         address = socket_address(command)
-        for stream, offset in leg.streams:
+        for stream, offset, _ in leg.streams:
             self.sender.retarget(stream, _beside(address, offset))
 
-    def _stop(self, leg: Leg) -> None:
-        for stream, _ in leg.streams:
-            self.sender.stop(stream)
-            self._retired.append((leg, stream))
-        leg.streams.clear()
+    def _stop(self, leg: Leg, streamed: bool | None = None) -> None:
+        """End what plays: all, or only what is or is not `rtp_stream`'s."""
+        kept = []
+        for one in leg.streams:
+            if streamed is not None and one[2] != streamed:
+                kept.append(one)
+                continue
+            self.sender.stop(one[0])
+            self._retired.append((leg, one[0]))
+        leg.streams = kept
 
     def _close(self, client: Client, number: int, base: int) -> None:
         ended: list[Call] = []
@@ -284,6 +359,7 @@ class CallTable:
                 for one in (leg.port, leg.port + 1):
                     held = client.ports.get(one)
                     if held is not None and held.leg == leg.number:
+                        self._quiet(held)
                         self.receiver.detach(held)
             self._ended.append((client, call))
 
@@ -291,6 +367,8 @@ class CallTable:
         sent = received = 0
         for leg in call.legs.values():
             record = CallMedia(client.index, call.number, leg.port, leg.sent_packets, leg.sent_bytes, shared=leg.shared)
+            if leg.checked_packets:
+                self._compare(client, leg, video=leg.port != call.base)
             self.receiver.finish(leg.number, record)
             if leg.peer is not None:
                 self.receiver.forget(*leg.peer, leg.number)
@@ -299,6 +377,13 @@ class CallTable:
             if leg.port == call.base or leg.sent_packets or record.received_packets or record.other_datagrams:
                 self._record(record)
         self.summary.count_call(sent, received, known=call.known)
+
+    def _compare(self, client: Client, leg: Leg, *, video: bool) -> None:
+        """Whether enough of a pattern came back (SIPp's rtpcheck)."""
+        self.receiver.analyse()
+        missing = leg.checked_packets - int(self.receiver.matched[leg.number])
+        self.summary.checked_streams += 1
+        self.summary.failed_checks += missing >= client.tolerance[video] * leg.checked_packets
 
     def _record(self, record: CallMedia) -> None:
         self.summary.count_port(record)

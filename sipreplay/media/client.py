@@ -15,11 +15,14 @@ from typing import Any
 
 from sipreplay.errors import ScenarioError, TransportError
 from sipreplay.media import commands as op
+from sipreplay.media.made import Made
 
 _QUEUE_BYTES = 1 << 20
 _ANSWER_S = 60.0
 _MAX_ANSWER = 65536
 _KNOWN_HOSTS = 4096
+MAX_DEFINED = 4096
+"""Different sources that a run may have made while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class ClientDescription:
     ports: tuple[int, ...]
     """First port of each block of four."""
     rewrite: bool
+    echo: tuple[int, ...] = ()
+    """Ports that send back what arrives."""
 
 
 class MediaClient:
@@ -48,6 +53,8 @@ class MediaClient:
         """Blocks that calls have."""
         self._unsent: deque[tuple[int, int]] = deque()
         self._hosts: dict[str, tuple[int, bytes, int] | None] = {}
+        self._made: dict[Made, int] = {}
+        self._defined = 0
         self._flags = op.FLAG_REWRITE if description.rewrite else 0
         self._queue = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -67,6 +74,29 @@ class MediaClient:
         """Load a media pcap (kind: audio, video or image); returns its source id. Raises ScenarioError if unusable."""
         answer = self._ask({"do": "register", "path": os.path.abspath(path), "kind": kind}, path)
         return int(answer["source"])
+
+    def make(self, made: Made) -> int:
+        """Have media made (digits, a raw file, a pattern); returns its source id. Raises ScenarioError if unusable."""
+        known = self._made.get(made)
+        if known is None:
+            known = self._made[made] = int(self._ask({"do": "make", "made": list(made)}, made.text)["source"])
+        return known
+
+    def define(self, made: Made) -> int:
+        """The same while calls run: nothing is waited for, and what turns out unusable is counted by the media process.
+
+        -1: too many different ones, or the queue is full.
+        """
+        known = self._made.get(made)
+        if known is None:
+            if self._defined >= MAX_DEFINED:
+                return -1
+            known = op.ALIASES + self._defined
+            if not self._give(json.dumps({"do": "define", "alias": known, "made": list(made)}).encode()):
+                return -1
+            self._defined += 1
+            self._made[made] = known
+        return known
 
     def shared(self, port: int) -> None:
         """Open one port that all calls use (SIPp's [media_port]). Raises TransportError if it is busy."""
@@ -92,11 +122,22 @@ class MediaClient:
         self._held.add(port)
         return port
 
-    def play(self, call_number: int, port: int, source: int, host: str, remote_port: int) -> bool:
+    def play(
+        self,
+        call_number: int,
+        port: int,
+        source: int,
+        host: str,
+        remote_port: int,
+        *,
+        laps: int = 1,
+        stream: bool = False,
+    ) -> bool:
         """Start a source towards the peer's address; False if the command queue is full.
 
         `host` must be numeric. An unusable address (a name, 0.0.0.0, port 0: hold or refused media) sends nothing and
-        is counted.
+        is counted. `laps`: how often a source that was made is played, -1 for ever. `stream`: for `rtp_stream`, which
+        plays on beside media files.
         """
         return self._give(
             op.pack(
@@ -105,10 +146,11 @@ class MediaClient:
                 port,
                 time.monotonic_ns(),
                 self.overflows,
-                flags=self._flags,
+                flags=self._flags | (op.FLAG_STREAM if stream else 0),
                 source=source,
                 target=self._target(host),
                 remote_port=remote_port if 0 <= remote_port < 65536 else 0,
+                laps=op.FOR_EVER if laps < 0 else laps,
             )
         )
 
@@ -125,10 +167,23 @@ class MediaClient:
         )
         return self._give(command)
 
-    def hold(self, call_number: int, port: int, held: bool) -> bool:
-        """Keep what plays on its clock without sending it, or send it again; False if the queue is full."""
-        flags = 0 if held else op.FLAG_SEND
+    def hold(self, call_number: int, port: int, held: bool, *, stream: bool = False) -> bool:
+        """Keep what plays on its clock without sending it, or send it again; False if the queue is full.
+
+        `stream`: only what `rtp_stream` plays.
+        """
+        flags = (0 if held else op.FLAG_SEND) | (op.FLAG_STREAM if stream else 0)
         return self._give(op.pack(op.DIRECTION, call_number, port, time.monotonic_ns(), self.overflows, flags=flags))
+
+    def echo(self, call_number: int, port: int, on: bool) -> bool:
+        """Send back what arrives on a call's own port, or no more; False if the queue is full."""
+        flags = op.FLAG_SEND if on else 0
+        return self._give(op.pack(op.ECHO, call_number, port, time.monotonic_ns(), self.overflows, flags=flags))
+
+    def switch_echo(self, on: bool) -> None:
+        """Let the ports that all calls share echo, or swallow what comes."""
+        flags = op.FLAG_SEND if on else 0
+        self._give(op.pack(op.ECHO_ALL, 0, 0, time.monotonic_ns(), self.overflows, flags=flags))
 
     def stop(self, call_number: int, port: int) -> None:
         """Stop sending."""

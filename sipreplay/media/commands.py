@@ -25,10 +25,19 @@ CLOSE = 6
 """The call ended: stop all it plays, count what arrived until now."""
 FINISH = 7
 """The engine has no more calls. Carries its last count of refused commands."""
+ECHO = 8
+"""FLAG_SEND set: what arrives on `port` goes back to its sender from now on; clear: no more."""
+ECHO_ALL = 9
+"""FLAG_SEND set or clear: switch the echo of the client's shared ports."""
 
 FLAG_REWRITE = 1
 """START: own SSRC, sequence and timestamp instead of the file's."""
 FLAG_SEND = 2
+FLAG_STREAM = 4
+"""START, DIRECTION: about what `rtp_stream` plays, which goes on beside a media file from the same port."""
+FOR_EVER = 0xFFFFFFFF
+ALIASES = 1 << 24
+"""Source numbers from here on are the engine's own, defined while it runs."""
 
 SIZE = 64
 _STRUCT = struct.Struct("<BBBxHHIIQ16sIIQ8x")
@@ -52,7 +61,8 @@ class Command(NamedTuple):
     """16 bytes; an IPv4 address in the first four."""
     overflows: int
     """How many commands the engine could not give so far, because the queue was full."""
-    spare: int
+    laps: int
+    """START: how often the source is played, 0 for once; FOR_EVER."""
     time_ns: int
     """CLOCK_MONOTONIC when the engine gave the command: the origin of the media's clock."""
 
@@ -71,11 +81,12 @@ def pack(
     source: int = 0,
     target: tuple[int, bytes, int] = (0, NO_ADDRESS, 0),
     remote_port: int = 0,
+    laps: int = 0,
 ) -> bytes:
     """The command's bytes. `target` is (family, packed address, scope) as `numeric_address` returns it."""
     family, address, scope = target
     return _STRUCT.pack(
-        operation, family, flags, port, remote_port, source, scope, call_number, address, overflows, 0, time_ns
+        operation, family, flags, port, remote_port, source, scope, call_number, address, overflows, laps, time_ns
     )
 
 

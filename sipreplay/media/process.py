@@ -96,14 +96,21 @@ class MediaProcess:
         first_port: int | None = None,
         last_port: int | None = None,
         rewrite: bool = True,
+        buffer: int = 0,
+        tolerance: tuple[float, float] = (1.0, 1.0),
+        random_ssrc: bool = False,
+        echo: tuple[int, int, int] | None = None,
     ) -> ClientDescription:
         """Open ports for one engine at `host`: blocks of four for `calls` calls at a time.
 
         `calls` 0: only ports named later (`MediaClient.shared`). `least`: be content with so few blocks (default: all).
         `media`: how many RTP ports (with their RTCP ports) of each block are opened now; the others are opened when
         they are played from. Without a range: from 10000 on, the kernel's ephemeral ports last. `rewrite`: each stream
-        gets its own SSRC, sequence and timestamp; else all go out as they are in the file (SIPp). Raises
-        TransportError if there are too few free ports or file descriptors.
+        gets its own SSRC, sequence and timestamp; else all go out as they are in the file (SIPp). `buffer`: bytes
+        asked of the kernel for each socket, 0 for our own choice. `tolerance`: part of an audio and a video pattern
+        that must be missing in its echo to fail. `random_ssrc`: streams that are made, but not rewritten, are numbered
+        from a random SSRC. `echo`: (first port, last port, most bytes): two ports more, the first free even ones, send
+        back what arrives (SIPp's -rtp_echo). Raises TransportError if there are too few free ports or file descriptors.
         """
         first = first_port if first_port is not None else FIRST_PORT
         request = {
@@ -114,11 +121,15 @@ class MediaProcess:
             "least": min(calls, least) if least is not None else calls,
             "ranges": port_ranges(first) if last_port is None else [(first, last_port)],
             "rewrite": rewrite,
+            "buffer": buffer,
+            "tolerance": tolerance,
+            "random_ssrc": random_ssrc,
+            "echo": echo,
         }
         answer = self._ask(request, _START_S)
         name = str(self._settings["name"])
         ports = tuple(answer["ports"])
-        description = ClientDescription(name, answer["index"], host.strip("[]"), ports, rewrite)
+        description = ClientDescription(name, answer["index"], host.strip("[]"), ports, rewrite, tuple(answer["echo"]))
         self._clients.append(description)
         return description
 
@@ -154,7 +165,7 @@ class MediaProcess:
     ) -> None:
         self.stop()
 
-    def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], timeout: float) -> Any:
         if self._control is None:
             raise TransportError("the media process is not running")
         self._asked += 1
@@ -162,7 +173,7 @@ class MediaProcess:
             self._control.sendall(json.dumps(request | {"id": self._asked}).encode() + b"\n")
         except OSError as error:
             raise TransportError(f"the media process has ended: {error.strerror}") from error
-        return self._answer(timeout)  # type: ignore[no-any-return]
+        return self._answer(timeout)
 
     def _answer(self, timeout: float) -> Any:
         """The answer to the last request. One that came too late for its own is passed over."""

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipreplay.media.results import CallMedia
-from sipreplay.media.sockets import BATCH, Arena, dropped
+from sipreplay.media.sockets import BATCH, HEAD, Arena, dropped
 from sipreplay.media.sweep import PortSocket, Round
+from sipreplay.rtp.packet import HEADER_BYTES
 from sipreplay.rtp.payload_types import STATIC
 from sipreplay.rtp.quality import QualityState
 
@@ -46,6 +47,9 @@ class Receiver:
         ("high_types", np.uint64),
         ("clocks", np.int64),
         ("shared", np.bool_),
+        ("pattern", np.int64),
+        ("pattern_bytes", np.int64),
+        ("matched", np.int64),
     )
 
     def __init__(self) -> None:
@@ -63,6 +67,12 @@ class Receiver:
         self.high_types: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self.clocks: NDArray[np.int64] = np.zeros(0, np.int64)
         self.shared: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.pattern: NDArray[np.int64] = np.zeros(0, np.int64)
+        """The byte that the leg's echo is made of; 0: it is not compared."""
+        self.pattern_bytes: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.matched: NDArray[np.int64] = np.zeros(0, np.int64)
+        """Packets that held the pattern and nothing else."""
+        self._comparing = False
         self._capacity = 0
         self._free: list[int] = []
         self._dropped: dict[int, int] = {}
@@ -118,6 +128,27 @@ class Receiver:
         self._dropped[port.leg] += dropped(port.opened) - port.dropped_before
         self._rounds[port.rtcp].remove(port)
         port.leg = -1
+
+    def pull_out(self, port: PortSocket) -> None:
+        """Sweep the port no more: somebody else reads it, and tells of each datagram with `note`."""
+        self._read(port, _MAX_READS)
+        self._rounds[port.rtcp].remove(port)
+
+    def put_back(self, port: PortSocket) -> None:
+        """Sweep it again."""
+        if port.leg >= 0 and port.place < 0:
+            self._rounds[port.rtcp].add(port)
+
+    def note(self, port: PortSocket, data: bytes, arrival_ns: int, address: tuple[str, int]) -> None:
+        """A datagram of a port that was pulled out."""
+        if self._arena.full:
+            self.analyse()
+        self._arena.append(port.leg << 1 | port.rtcp, data, arrival_ns, sender_key(address) if self._peers else b"")
+
+    def compare(self, leg: int, pattern: int, payload_bytes: int) -> None:
+        """Count as `matched` what has that many bytes of payload, all of them `pattern`."""
+        self._comparing = True
+        self.pattern[leg], self.pattern_bytes[leg] = pattern, payload_bytes
 
     def poll(self, port: PortSocket) -> None:
         """Read now what has arrived, whenever the port's turn is."""
@@ -242,6 +273,8 @@ class Receiver:
             np.add.at(self.other, leg[neither], 1)
         at = np.flatnonzero(is_rtp)
         if len(at):
+            if self._comparing:
+                self._match(leg[at], got.head[at], got.length[at])
             half, word = got.head.view(">u2"), got.head.view(">u4")
             self._measure(
                 leg[at],
@@ -253,6 +286,15 @@ class Receiver:
                 got.length[at],
             )
         arena.reset()
+
+    def _match(self, leg: NDArray[np.int64], head: NDArray[np.uint8], length: NDArray[np.int64]) -> None:
+        """Compare what came with the pattern that its leg sends, as far as the kept bytes reach."""
+        at = np.flatnonzero(self.pattern[leg])
+        leg, length = leg[at], length[at]
+        same = head[at, HEADER_BYTES:] == self.pattern[leg][:, None]
+        same |= np.arange(HEADER_BYTES, HEAD) >= length[:, None]
+        matched = same.all(axis=1) & (length == self.pattern_bytes[leg] + HEADER_BYTES)
+        np.add.at(self.matched, leg[matched], 1)
 
     def _measure(
         self,

@@ -90,6 +90,14 @@ class MediaSummary:
     """Plays without a usable address or port in the peer's SDP: nothing was sent."""
     refused_ports: int = 0
     """Plays from a port that could not be opened."""
+    unplayable: int = 0
+    """Plays of a file that could not be read when the call named it: nothing was sent."""
+    echoed_packets: int = 0
+    """Sent back to where they came from."""
+    checked_streams: int = 0
+    """Bit patterns that were sent and whose echo was compared with them."""
+    failed_checks: int = 0
+    """Those of which too large a part did not come back."""
     queue_overflows: int = 0
     """Commands an engine could not give because the queue was full; each failed its call."""
     lateness_us: Histogram = field(default_factory=Histogram)

@@ -66,6 +66,11 @@ class Sender:
         self._ssrc: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self._alive: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._muted: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._laps: NDArray[np.int64] = np.zeros(0, np.int64)
+        """Still to come after the one that runs; negative: for ever."""
+        self._lap_us: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._lap_ticks: NDArray[np.uint32] = np.zeros(0, np.uint32)
+        self._lap_packets: NDArray[np.int64] = np.zeros(0, np.int64)
         self._send_of: list[Send] = []
         self._address_of: list[Address] = []
         self._lane_of: list[Lane | None] = []
@@ -87,11 +92,12 @@ class Sender:
         address: Address,
         start_us: int,
         rewrite: tuple[int, int, int] = (0, 0, 0),
+        laps: int = 1,
     ) -> int:
         """Begin to play a flow, its first packet at `start_us` + its offset; returns the stream's number.
 
-        `rewrite` is (added to the sequence, added to the timestamp, xor of the SSRC). `begin` must follow before the
-        next `run`.
+        `rewrite` is (added to the sequence, added to the timestamp, xor of the SSRC). `laps`: how often a flow with a
+        lap is played, -1 for ever. `begin` must follow before the next `run`.
         """
         shelf = self._shelves[flow.shelf]
         stream = self._free.pop() if self._free else self._grow()
@@ -101,6 +107,9 @@ class Sender:
         self._key[stream] = shelf.key[flow.first] // FLOW_SPAN_US * FLOW_SPAN_US
         self._sequence[stream], self._ticks[stream], self._ssrc[stream] = rewrite
         self._alive[stream], self._muted[stream] = True, False
+        self._laps[stream] = laps - 1 if laps > 0 and flow.lap_us else -1 if laps < 0 and flow.lap_us else 0
+        self._lap_us[stream], self._lap_ticks[stream] = flow.lap_us, flow.lap_ticks & 0xFFFFFFFF
+        self._lap_packets[stream] = flow.packets
         self.tally.clear(stream)
         self._send_of[stream], self._address_of[stream] = send, address
         lane = self._lane(shelf)
@@ -143,10 +152,14 @@ class Sender:
                 batch.addresses[place] = address
 
     def mute(self, stream: int, muted: bool) -> None:
-        """Keep the stream's clock, but send nothing while muted. Unmuting acts from the next window on (40 ms)."""
+        """Keep the stream's clock, but send nothing while muted. Unmuting acts from the next window on (40 ms).
+
+        Sequence numbers go on where they stopped: to a receiver, silence is no loss (RFC 3550 section 5.1).
+        """
         self._muted[stream] = muted
         if muted:
-            self._withdraw(stream)
+            withdrawn = self._withdraw(stream)
+            self._sequence[stream] = (int(self._sequence[stream]) - withdrawn) & 0xFFFFFFFF
 
     def free(self, stream: int) -> None:
         """Forget a stopped stream. Its number will be used again, so `collect` must come between `stop` and this."""
@@ -214,6 +227,10 @@ class Sender:
             "_ssrc",
             "_alive",
             "_muted",
+            "_laps",
+            "_lap_us",
+            "_lap_ticks",
+            "_lap_packets",
         ):
             column = getattr(self, name)
             larger = np.zeros(self._capacity, column.dtype)
@@ -255,8 +272,29 @@ class Sender:
 
     def _plan(self, lane: Lane, members: NDArray[np.int64], staging: Callable[[int, int], Staging]) -> None:
         """Prepare what `members` send before the lane's `planned_until`, and put it into the wheel's slots."""
+        members = members[self._alive[members]]
+        self._plan_lap(lane, members, staging)
+        while len(again := self._at_next_lap(members)):
+            members = again
+            self._plan_lap(lane, members, Staging)
+
+    def _at_next_lap(self, members: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those that are at the end of a lap and have more of them, set to its beginning."""
+        if not self._laps[members].any():
+            return members[:0]
+        again = members[self._alive[members] & (self._next[members] >= self._end[members])]
+        packets = self._lap_packets[again]
+        self._next[again] -= packets
+        self._start_us[again] += self._lap_us[again]
+        self._sequence[again] += packets.astype(np.uint32)
+        self._ticks[again] += self._lap_ticks[again]
+        self._laps[again] -= 1
+        return again
+
+    def _plan_lap(self, lane: Lane, members: NDArray[np.int64], staging: Callable[[int, int], Staging]) -> None:
+        """Prepare what `members` send before `planned_until` in the lap that runs."""
         shelf = lane.shelf
-        streams, packets, due_us = self._due(lane, members[self._alive[members]])
+        streams, packets, due_us = self._due(lane, members)
         total = len(streams)
         if not total:
             return
@@ -287,9 +325,12 @@ class Sender:
         elapsed = np.minimum(limit_us - start_us, FLOW_SPAN_US - 1)
         stop = np.clip(np.searchsorted(shelf.key, self._key[members] + elapsed), first, end)
         self._next[members] = stop
-        self._count_ended(members[stop == end])
+        self._count_ended(members[(stop == end) & (self._laps[members] == 0)])
         counts = stop - first
-        counts[self._muted[members]] = 0
+        muted = self._muted[members]
+        if muted.any():
+            self._sequence[members[muted]] -= counts[muted].astype(np.uint32)
+            counts[muted] = 0
         if (counts == 1).all():
             streams, packets = members, first
             due_us = start_us + shelf.offset_us[packets]
@@ -352,7 +393,9 @@ class Sender:
             if len(places):
                 yield batch, (places + batch.done).tolist()
 
-    def _withdraw(self, stream: int) -> None:
+    def _withdraw(self, stream: int) -> int:
+        """Take back what is planned; returns how many packets."""
+        withdrawn = 0
         lane = self._lane_of[stream]
         if lane is not None:
             lane.planned = None
@@ -360,6 +403,8 @@ class Sender:
             for place in places:
                 batch.sends[place] = _withdrawn
             batch.streams[places] = -1
+            withdrawn += len(places)
+        return withdrawn
 
 
 def _withdrawn(_view: memoryview, _address: Address) -> int:

@@ -10,6 +10,7 @@ import contextlib
 import csv
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -26,11 +27,14 @@ import numpy as np
 from sipreplay.errors import SipReplayError, TransportError
 from sipreplay.media.calls import CallTable, Client
 from sipreplay.media.commands import FINISH, SIZE, unpack
+from sipreplay.media.echo import Echo
+from sipreplay.media.generate import make_source
+from sipreplay.media.made import Made
 from sipreplay.media.receiver import Receiver
 from sipreplay.media.results import CallMedia
 from sipreplay.media.scheduling import die_with, quiet_collector, take_class
 from sipreplay.media.sender import TICK_US, Sender
-from sipreplay.media.sockets import need_descriptors
+from sipreplay.media.sockets import RECEIVE_BUFFER, need_descriptors
 from sipreplay.media.sources import Datagram, MediaSource, build_source, load_source
 from sipreplay.rtp.packet import RtpPacket, build_rtp
 from sipreplay.rtp.quality import QualityState
@@ -40,6 +44,7 @@ IDLE_US = 100_000
 MAX_SOURCES = 4096
 _MAX_MESSAGE = 65536
 _DRAIN = 512
+_ECHO_TRIES = 100
 
 
 def clock_us() -> int:
@@ -80,6 +85,9 @@ class MediaServer:
         self._epoll = select.epoll()
         for one in (control, self._listener):
             self._epoll.register(one.fileno(), select.EPOLLIN)
+        self._table.echo = Echo(
+            self._receiver, lambda fd: self._epoll.register(fd, select.EPOLLIN), self._epoll.unregister
+        )
         self._answers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "add_client": self._add_client,
             "snapshot": lambda _request: self._table.live(self._clients).to_dict(),
@@ -124,8 +132,10 @@ class MediaServer:
             self._drain(connection)
         elif descriptor == self._listener.fileno():
             self._accept()
-        else:
+        elif descriptor == self._control.fileno():
             self._requested()
+        elif self._table.echo is not None:
+            self._table.echo.readable(descriptor)
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -173,6 +183,9 @@ class MediaServer:
     def _answer_engine(self, connection: _Connection, data: bytes) -> None:
         try:
             request = json.loads(data)
+            if request["do"] == "define":
+                self._define(connection, request)
+                return
             answer = self._engine_request(connection, request)
         except SipReplayError as error:
             answer = {"error": getattr(error, "message", str(error))}
@@ -197,6 +210,8 @@ class MediaServer:
             source = self._table.sources[number]
             self._learn_clocks(client, source.clock_rates)
             return {"source": number, "duration_ms": source.duration_ms, "packets": source.packets}
+        if what == "make":
+            return {"source": self._make(client, request["made"])}
         if what == "shared":
             try:
                 self._table.share(client, int(request["port"]))
@@ -210,6 +225,26 @@ class MediaServer:
             return {"ok": True}
         raise ValueError(what)
 
+    def _define(self, connection: _Connection, request: dict[str, Any]) -> None:
+        """A source that a running engine needs, under a number of its own choice. Not answered."""
+        client = connection.client
+        if client is None or len(client.aliases) >= MAX_SOURCES:
+            return
+        try:
+            client.aliases[int(request["alias"])] = self._make(client, request["made"])
+        except SipReplayError:
+            client.aliases[int(request["alias"])] = -1
+
+    def _make(self, client: Client, plain: list[Any]) -> int:
+        """The number of a source that is made. Raises ScenarioError."""
+        made = Made(*plain)
+        key = ("made", repr(made))
+        known = self._source_numbers.get(key)
+        if known is None:
+            known = self._source_numbers[key] = self._keep(make_source(made))
+        self._learn_clocks(client, self._table.sources[known].clock_rates)
+        return known
+
     def _learn_clocks(self, client: Client, rates: dict[int, int]) -> None:
         """Jitter of these payload types is measured in the client's calls from now on."""
         if not rates.items() <= client.rates.items():
@@ -220,15 +255,16 @@ class MediaServer:
         known = self._source_numbers.get((path, kind))
         if known is not None:
             return known
+        number = self._source_numbers[(path, kind)] = self._keep(load_source(path, kind))
+        return number
+
+    def _keep(self, source: MediaSource) -> int:
         if len(self._table.sources) >= MAX_SOURCES:
             raise TransportError(f"more than {MAX_SOURCES} media files in one run")
-        source: MediaSource = load_source(path, kind)
         for flow in (*source.flows, *source.rewritten):
             self._sender.add(flow)
         self._table.sources.append(source)
-        number = len(self._table.sources) - 1
-        self._source_numbers[(path, kind)] = number
-        return number
+        return len(self._table.sources) - 1
 
     def _requested(self) -> None:
         """Answer the runner; at the end of its connection, stop."""
@@ -252,10 +288,33 @@ class MediaServer:
 
     def _add_client(self, request: dict[str, Any]) -> dict[str, Any]:
         client = Client(len(self._clients), request["host"], request["rewrite"], request["media"])
+        client.tolerance = (float(request["tolerance"][0]), float(request["tolerance"][1]))
+        if request["random_ssrc"]:
+            client.ssrc = random.getrandbits(32)
+        self._table.blocks.buffer = int(request["buffer"]) or RECEIVE_BUFFER
+        echo = self._open_echo(client, *request["echo"]) if request["echo"] else []
         limits = (request["calls"], request["least"], request["ranges"])
         ports = self._table.blocks.reserve(client.ports, client.host, client.media, *limits)
         self._clients.append(client)
-        return {"index": client.index, "ports": ports}
+        return {"index": client.index, "ports": ports, "echo": echo}
+
+    def _open_echo(self, client: Client, first: int, last: int, largest: int) -> list[int]:
+        """Echo on two ports: the first free even ones from `first` on. Raises TransportError."""
+        assert self._table.echo is not None
+        self._table.echo.largest = largest
+        found: list[int] = []
+        for number in range(first, min(first + 2 * _ECHO_TRIES, last) + 1, 2):
+            if client.ports.get(number) is None:
+                try:
+                    self._table.blocks.bind(client.ports, client.host, number)
+                except OSError:
+                    continue
+            self._table.share(client, number)
+            self._table.echo.add(client.ports[number])
+            found.append(number)
+            if len(found) == 2:
+                return found
+        raise TransportError(f"{client.host}: no two free ports between {first} and {last} for the echo; give others")
 
     def _summary(self, _request: dict[str, Any]) -> dict[str, Any]:
         for connection in list(self._connections.values()):

@@ -31,6 +31,7 @@ _SO_MEMINFO = 55
 _MEMINFO_WORDS = 9
 _MEMINFO_DROPS = 8
 _SPARE_DESCRIPTORS = 64
+_TIME = struct.Struct("=qq")
 
 _HEADER = np.dtype(
     {
@@ -49,12 +50,12 @@ _recvmmsg.restype = ctypes.c_int
 _FLAGS = socket.MSG_DONTWAIT | socket.MSG_TRUNC
 
 
-def open_socket(host: str, port: int) -> socket.socket:
+def open_socket(host: str, port: int, buffer: int = RECEIVE_BUFFER) -> socket.socket:
     """A bound, non-blocking UDP socket whose datagrams get a kernel time stamp. Raises OSError."""
     opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
         opened.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         opened.bind((host, port))
     except OSError:
         opened.close()
@@ -150,6 +151,19 @@ class Arena:
         self._counts.append(count)
         self.filled += count
         return count
+
+    def append(self, tag: int, data: bytes, arrival_ns: int, name: bytes) -> None:
+        """One datagram that was read elsewhere; `name`: its sender's sockaddr, or empty. The arena must not be full."""
+        row = self.filled
+        head = data[:HEAD]
+        self._head[row, : len(head)] = np.frombuffer(head, np.uint8)
+        self._header["length"][row] = len(data)
+        self._control[row, 16:32] = np.frombuffer(_TIME.pack(*divmod(arrival_ns, 1_000_000_000)), np.uint8)
+        if name:
+            self._name[row, : len(name)] = np.frombuffer(name, np.uint8)
+        self._tags.append(tag)
+        self._counts.append(1)
+        self.filled += 1
 
     def columns(self) -> Received:
         """What was read since the last reset."""

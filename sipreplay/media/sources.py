@@ -54,6 +54,10 @@ class Flow:
     shelf: int = -1
     """Where the sender put it: -1 until then."""
     first: int = 0
+    lap_us: int = 0
+    """When it begins again, for one that can be played in a loop; 0: it cannot."""
+    lap_ticks: int = 0
+    """What a lap adds to the RTP timestamp."""
 
     @property
     def packets(self) -> int:
@@ -82,6 +86,12 @@ class MediaSource:
     lost: int = 0
     """Sequence numbers that are missing in the file: whoever receives it misses them too."""
     duplicates: int = 0
+    pattern: tuple[int, int] | None = None
+    """(byte, bytes of payload) of a bit pattern, whose echo is compared with it."""
+    is_events: bool = False
+    """Digits that are made."""
+    ticks_per_ms: float = 0.0
+    """RTP clock of a stream that is made; 0.0 for a captured one."""
 
 
 def build_source(path: str, kind: str, datagrams: Iterable[Datagram], skipped: int = 0) -> MediaSource:

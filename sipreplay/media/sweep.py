@@ -43,6 +43,8 @@ class Round:
         self.ports.append(port)
 
     def remove(self, port: PortSocket) -> None:
+        if port.place < 0:
+            return
         last = self.ports.pop()
         if last is not port:
             self.ports[port.place] = last

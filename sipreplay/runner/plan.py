@@ -155,6 +155,10 @@ def _pair(
     return Pair(caller.id, uac, uas, caller.weight * max(caller.calls, 1), stage)
 
 
+_MEDIA = (b"media_port", b"play_pcap", b"rtpstream_", b"rtp_stream", b"play_dtmf", b"rtp_echo")
+_SECOND_MEDIUM = (b"media_port+2]", b"media_port+3]", b"rtpstream_video_port", b"vpattern", b"startvideo")
+
+
 def _plays(scenario: BundleScenario) -> bool:
     """Whether the scenario itself plays captured media; a noted file is only kept in the bundle."""
     return any(not media.note for media in scenario.media)
@@ -166,8 +170,8 @@ def _side(name: str, role: str, config: EngineConfig) -> Side:
         text = Path(config.scenario).read_bytes()
     except OSError as error:
         raise ScenarioError(f"cannot be read: {error.strerror}", str(config.scenario)) from error
-    second = b"media_port+2]" in text or b"media_port+3]" in text
-    return Side(name, role, config, b"media_port" in text or b"play_pcap" in text, media_ports=2 if second else 1)
+    second = any(word in text for word in _SECOND_MEDIUM)
+    return Side(name, role, config, any(word in text for word in _MEDIA), media_ports=2 if second else 1)
 
 
 def _config(options: RunOptions, folder: Path, scenario: BundleScenario) -> EngineConfig:

@@ -130,13 +130,19 @@ def wanted_by(scenario: model.Scenario, name: str, *, default: bool) -> str:
 
 
 def media_kinds(scenario: model.Scenario) -> set[str]:
-    """Which media the scenario plays: audio, video, image."""
-    return {
-        action.kind.removeprefix("play_pcap_")
-        for element in _all_elements(scenario)
-        for action in element.actions
-        if isinstance(action, model.Exec) and action.kind.startswith("play_pcap_")
-    }
+    """Which media the scenario plays or echoes: audio, video, image."""
+    found = set()
+    for element in _all_elements(scenario):
+        for action in element.actions:
+            if not isinstance(action, model.Exec):
+                continue
+            if action.kind.startswith("play_pcap_"):
+                found.add(action.kind.removeprefix("play_pcap_"))
+            elif action.kind in ("rtp_stream", "rtp_echo"):
+                found.add("video" if "vpattern" in action.value or "video" in action.value else "audio")
+            elif action.kind == "play_dtmf":
+                found.add("audio")
+    return found
 
 
 def tag_of(element: model.Element) -> str:

@@ -15,7 +15,7 @@ def test_all_files_and_all_their_problems_are_told(capsys: pytest.CaptureFixture
     one, two, three = (tmp_path / name for name in ("one.xml", "two.xml", "three.xml"))
     one.write_bytes(file('<nop next="x"/>\n<erge/>\n' + message("[field0] [nope]")))
     two.write_bytes(BROKEN)
-    three.write_bytes(file(logged('<exec play_pcap_audio="nowhere.pcap"/><exec rtp_stream="apattern"/>')))
+    three.write_bytes(file(logged('<exec play_pcap_audio="nowhere.pcap"/><exec rtp_stream="nowhere.ulaw"/>')))
     code, out, err = call(capsys, "check", one, two, three)
     assert code == ExitCode.INPUT
     assert out == f"{two}: ok (uac, 1 steps, 1 warning)\n"
@@ -28,6 +28,7 @@ def test_all_files_and_all_their_problems_are_told(capsys: pytest.CaptureFixture
     assert f"{one}:9: <send>: unknown keyword [nope]" in err
     assert f"{two}:8: warning: <log>: in message=, write & as &amp;\n" in err
     assert f"{three}:8: <exec play_pcap_audio>: the media file nowhere.pcap does not exist" in err
+    assert "nowhere.ulaw does not exist" in err
 
 
 def test_an_injection_file_that_is_missing_names_the_line_that_wants_it(

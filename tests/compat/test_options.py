@@ -59,7 +59,7 @@ def test_help_is_looked_for_before_anything_else_counts() -> None:
         ("--nope 1", "unknown option --nope"),
         ("-tls_cert x", "-tls_cert: TLS is not supported yet; use -t u1"),
         ("-plugin x.so", "-plugin: SIPp's plugins are C"),
-        ("-rtp_echo", "-rtp_echo: .*not supported yet"),
+        ("-rtpcheck_debug", "-rtpcheck_debug: .*not written"),
         ("-rxrn x", "use -rxsf"),
         ("-reconnect_close maybe", "not supported yet"),
         ("-message_overwrite maybe", "must be true or false"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sipreplay.errors import ScenarioError
+from sipreplay.media.made import Made
 from sipreplay.testing import Network, Playbook
 
 HEAD = """\
@@ -461,7 +462,7 @@ def test_what_is_refused_when_a_scenario_is_loaded() -> None:
         ((request("OPTIONS"), '<nop><action><exec command="rm -rf x"/></action></nop>'), "allow-exec"),
         ((request("OPTIONS", "X: [field0]"),), "injection file"),
         ((request("OPTIONS", "X: [nonsense]"),), "nonsense"),
-        ((request("OPTIONS"), '<nop><action><exec play_dtmf="1"/></action></nop>'), "play_dtmf"),
+        ((request("OPTIONS"), '<nop><action><exec play_dtmf="x"/></action></nop>'), "play_dtmf"),
     ):
         with pytest.raises(ScenarioError, match=text):
             Playbook(scenario(*elements))
@@ -536,9 +537,39 @@ class Media:
     def shared(self, port: int) -> None:
         self.asked.append(("shared", port))
 
-    def play(self, call_number: int, port: int, source: int, host: str, remote_port: int) -> bool:
-        self.asked.append(("play", call_number, port, source, host, remote_port))
+    def make(self, made: Made) -> int:
+        self.asked.append(("make", *made[:3]))
+        return 8
+
+    def define(self, made: Made) -> int:
+        self.asked.append(("define", *made[:3]))
+        return 9
+
+    def play(
+        self,
+        call_number: int,
+        port: int,
+        source: int,
+        host: str,
+        remote_port: int,
+        *,
+        laps: int = 1,
+        stream: bool = False,
+    ) -> bool:
+        more = (laps,) if stream else ()
+        self.asked.append(("play", call_number, port, source, host, remote_port, *more))
         return True
+
+    def hold(self, call_number: int, port: int, held: bool, *, stream: bool = False) -> bool:
+        self.asked.append(("hold" if held else "resume", call_number, port))
+        return True
+
+    def echo(self, call_number: int, port: int, on: bool) -> bool:
+        self.asked.append(("echo" if on else "no echo", call_number, port))
+        return True
+
+    def switch_echo(self, on: bool) -> None:
+        self.asked.append(("all echo" if on else "none echoes",))
 
     def stop(self, call_number: int, port: int) -> None:
         self.asked.append(("stop", call_number, port))
@@ -598,3 +629,83 @@ def test_a_command_runs_only_where_it_is_allowed(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert (tmp_path / "out").read_text() == "1\n"
+
+
+def streaming(*actions: str, ports: str = "rtpstream_audio_port") -> str:
+    """A call that does the actions once it is answered."""
+    body = f"v=0\nc=IN IP4 [media_ip]\nm=audio [{ports}] RTP/AVP 0\nm=video [rtpstream_video_port] RTP/AVP 96\n"
+    return scenario(
+        request("INVITE").replace("Content-Length: 0\n\n", f"Content-Length: [len]\n\n{body}"),
+        '<recv response="200"/>',
+        ACK,
+        *(f"<nop><action>{action}</action></nop>" for action in actions),
+    )
+
+
+def asked_by(text: str, body: str = "", **settings: object) -> list[tuple[object, ...]]:
+    media = Media()
+    play = Playbook(text, media=media, **settings)
+    invite = play.expects("INVITE")
+    assert b"m=audio 20000 RTP/AVP 0\r\nm=video 20002" in invite.data
+    play.replies("200 OK", body=body or SDP.format(port=4000).replace("video 0", "video 4002"))
+    play.expects("ACK")
+    play.ended(successful=1)
+    return media.asked
+
+
+def test_streams_digits_and_echoes_are_asked_of_media_with_their_ports() -> None:
+    text = streaming(
+        '<exec rtp_stream="apattern,2"/>',
+        '<exec rtp_stream="vpattern,1,96,H264/90000"/>',
+        '<exec rtp_stream="pauseapattern"/>',
+        '<exec rtp_stream="resumevpattern"/>',
+        '<exec play_dtmf="12,100"/>',
+        '<exec rtp_echo="startvideo"/>',
+        '<exec rtp_echo="stopaudio"/>',
+        '<rtp_echo value="0"/>',
+    )
+    assert asked_by(text) == [
+        ("make", "pattern", "", 8),
+        ("make", "pattern", "", 96),
+        ("play", 1, 20000, 8, "127.0.0.3", 4000, -1),
+        ("play", 1, 20002, 8, "127.0.0.3", 4002, -1),
+        ("hold", 1, 20000),
+        ("resume", 1, 20002),
+        ("define", "dtmf", "12", 96),
+        ("play", 1, 20000, 9, "127.0.0.3", 4000),
+        ("echo", 1, 20002),
+        ("no echo", 1, 20000),
+        ("none echoes",),
+        ("release", 1, 20000),
+    ]
+
+
+def test_digits_go_under_the_payload_type_of_the_peer_s_sdp_except_as_sipp() -> None:
+    body = SDP.format(port=4000) + "a=rtpmap:101 telephone-event/8000\n"
+    text = streaming('<exec play_dtmf="5"/>')
+    assert ("define", "dtmf", "5", 101) in asked_by(text, body)
+    assert ("define", "dtmf", "5", 96) in asked_by(text, body, sipp_media=True)
+
+
+def test_what_a_keyword_names_is_looked_for_when_the_call_is_there() -> None:
+    text = streaming(
+        '<assignstr assign_to="d" value="4x2"/>',
+        '<exec play_dtmf="[$d]"/>',
+        '<exec rtp_stream="sound-[call_number].ulaw,3,0"/>',
+    )
+    asked = asked_by(text)
+    assert ("define", "dtmf", "42", 96) in asked
+    assert ("define", "file", str(Path.cwd() / "sound-1.ulaw"), 0) in asked
+    assert ("play", 1, 20000, 9, "127.0.0.3", 4000, 3) in asked
+
+
+def test_a_file_outside_of_the_scenario_s_folder_is_no_media_when_a_call_names_it() -> None:
+    media = Media()
+    play = Playbook(streaming('<exec rtp_stream="/etc/[service],1,0"/>'), media=media, service="passwd")
+    play.expects("INVITE")
+    play.replies("200 OK", body=SDP.format(port=4000))
+    play.expects("ACK")
+    play.expects("BYE")
+    play.replies("200 OK")
+    play.ended(failed=1)
+    assert [one[0] for one in media.asked] == ["release"]
