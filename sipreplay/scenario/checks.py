@@ -15,6 +15,7 @@ from sipreplay.scenario.actions import KEYWORD_EXECS
 from sipreplay.scenario.injection import InjectionFile
 from sipreplay.scenario.keywords import Keyword, Text, compile_default_message, compile_text, keywords_in, sent_kind
 
+LABELS_TOLD = 20
 UNUSED = "_"
 """The one variable that may be written and never read."""
 
@@ -193,7 +194,7 @@ def _label_problems(
         for attribute in ("next", "ontimeout"):
             label = getattr(element, attribute)
             if label and label not in labels:
-                known = ", ".join(labels) or "none"
+                known = ", ".join(list(labels)[:LABELS_TOLD]) or "none"
                 yield _fail(f'{attribute}="{label}": there is no such label{where} (labels: {known})', element)
 
 

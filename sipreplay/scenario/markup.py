@@ -12,12 +12,14 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from typing import NamedTuple
 
 from sipreplay.scenario import tags
 from sipreplay.scenario.declaration import check_declaration
 
 DEPTH_LIMIT = 64
+ATTRIBUTE_LIMIT = 200
 PROBLEM_LIMIT = 500
 """A file with more is something else; reading stops."""
 
@@ -188,6 +190,8 @@ class _Parser:
                 f"text {where} is ignored; remove it, or make it a comment", begin, False, (begin, finish, note)
             )
             return
+        if text.count("&") + text.count("]]>") > tags.REFERENCE_LIMIT:
+            raise self.stop(f"more than {tags.REFERENCE_LIMIT} & and ]]> in text between elements", start)
         edits = [(start + m.start(), start + m.start() + 1, "&amp;") for m in re.finditer("&", text)]
         edits = [edit for edit in edits if not _ENTITY.match(self.text, edit[0])]
         if edits:
@@ -198,7 +202,8 @@ class _Parser:
         self.illegal(start, end)
 
     def illegal(self, start: int, end: int) -> None:
-        edits = [(start + m.start(), start + m.end(), "?") for m in ILLEGAL.finditer(self.text[start:end])]
+        found = islice(ILLEGAL.finditer(self.text[start:end]), tags.REFERENCE_LIMIT)
+        edits = [(start + m.start(), start + m.end(), "?") for m in found]
         if edits:
             self.problem("a control character, which XML cannot hold; remove it", edits[0][0], False, *edits)
 
@@ -228,7 +233,11 @@ class _Parser:
         if self.stack[-1].cdata is None:
             self.stack[-1].cdata = text.replace("\r", "")
             self.stack[-1].cdata_line = self.line(start)
-        found = list(ILLEGAL.finditer(text))
+        found = list(islice(ILLEGAL.finditer(text), tags.REFERENCE_LIMIT + 1))
+        if len(found) > tags.REFERENCE_LIMIT:
+            raise self.stop(
+                f"more than {tags.REFERENCE_LIMIT} control characters in a message; read them with [file]", start
+            )
         if found:
             edits = [(start + 9 + m.start(), start + 9 + m.end(), f"\\x{ord(m.group()):02X}") for m in found]
             self.problem(
@@ -316,6 +325,10 @@ class _Parser:
             return start + 1
         if self.ended:
             raise self.stop(f"<{tag.name}> stands after </scenario>; remove it, a file holds one scenario", start)
+        if len(tag.attributes) > ATTRIBUTE_LIMIT:
+            raise self.stop(
+                f"<{tag.name}> has more than {ATTRIBUTE_LIMIT} attributes; look for a quote that is missing", start
+            )
         for problem in tag.problems:
             self.problem(*problem)
         element = Element(tag.name, self.line(start), tag.attributes, comment=self.comments[-1])

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from sipreplay.errors import ScenarioError
@@ -25,6 +26,7 @@ from sipreplay.scenario.posix import compile_posix
 
 LARGEST_FILE = 16 * 1024 * 1024
 ERRORS_OF_A_TEXT = 20
+PROBLEMS_TOLD = 1000
 DEFAULT_MESSAGES = ("3pcc_abort", "ack", "ack2", "bye", "cancel", "200")
 _KEYWORD = re.compile(r"\[[^\]\s'\"]*")
 _NAMED = re.compile(r"[^\s,$\[\]\"=]+")
@@ -81,13 +83,13 @@ def _examine(root: Element, examined: Examination, file: str, keys: Mapping[str,
     reader = _Reader(file, keys)
     examined.scenario = reader.scenario(root)
     examined.warnings += reader.warnings
-    examined.notes += reader.notes
+    examined.notes += reader.notes[:PROBLEMS_TOLD]
     examined.scenario.warnings = [str(warning) for warning in examined.warnings]
     broken = bool(examined.errors)
     examined.errors += reader.errors
     if not broken:
         # With elements swallowed by a missing end tag, whole-file rules would only add noise.
-        examined.errors += scenario_problems(examined.scenario, keys, reader.excused)
+        examined.errors += islice(scenario_problems(examined.scenario, keys, reader.excused), PROBLEMS_TOLD)
 
 
 def in_bytes(data: bytes) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 _NAME = r"[A-Za-z_:\x80-\xff][\w.:\x80-\xff-]*"
@@ -27,6 +28,8 @@ _REFERENCE = re.compile(
 _MEANING = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _BLANK = " \t\r\n"
 
+REFERENCE_LIMIT = 2000
+"""References, & and < in one value."""
 PROBLEM_LIMIT = 40
 """In one tag; with more, reading on makes no sense."""
 
@@ -110,12 +113,18 @@ def _value(tag: Tag, text: str, name: str, start: int, end: int) -> str:
         raw = raw.replace("\n", " ").replace("\t", " ")
     if "&" not in raw and "<" not in raw and not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", raw):
         return raw
+    found: dict[str, list[re.Match[str]]] = {"&": [], "<": [], "": [], "ok": []}
+    for match in islice(_REFERENCE.finditer(text, start, end), REFERENCE_LIMIT + 1):
+        found[_kind(match)].append(match)
+    if sum(map(len, found.values())) > REFERENCE_LIMIT:
+        tag.problems.append((f"<{tag.name}>: {name}= has more than {REFERENCE_LIMIT} & and <", start, True))
+        return raw
     for message, what, written, fatal in (
         ("write & as &amp;", "&", "&amp;", False),
         ("write < as &lt;", "<", "&lt;", False),
         ("a control character; write it as \\xHH", "", "", True),
     ):
-        places = [m for m in _REFERENCE.finditer(text, start, end) if _kind(m) == what]
+        places = found[what]
         if places:
             edits = [(m.start(), m.end(), written) for m in places] if written else []
             tag.problems.append((f"<{tag.name}>: in {name}=, {message}", places[0].start(), fatal, *edits))

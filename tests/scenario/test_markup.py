@@ -216,8 +216,10 @@ def test_notes_tell_what_only_an_older_sipp_refuses() -> None:
         "<!--" * 300_000,
         "<" * 500_000,
         "<a " + "b" * 10**6,
+        "<scenario><nop " + " ".join(f'a{number}="1"' for number in range(20_000)) + "/></scenario>",
+        '<scenario><log message="' + "&" * 500_000 + '"/></scenario>',
     ],
-    ids=["quotes", "elements", "comments", "less", "word"],
+    ids=["quotes", "elements", "comments", "less", "word", "attributes", "references"],
 )
 def test_a_hostile_file_is_refused_with_few_problems(text: str) -> None:
     with pytest.raises(ScenarioError):
