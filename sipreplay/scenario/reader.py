@@ -156,6 +156,11 @@ class _Reader:
                 for value in action.attributes.values():
                     self.excused.update(_NAMED.findall(_native(value)))
 
+    def note(self, a: Attributes) -> None:
+        """Attributes that nobody asked for."""
+        if len(self.notes) < PROBLEMS_TOLD:
+            self.notes += a.unused()
+
     def attributes(self, element: Element) -> Attributes:
         values = {_native(name): _native(value) for name, value in element.attributes.items()}
         return Attributes(_native(element.tag), values, self.file, element.line)
@@ -214,7 +219,7 @@ class _Reader:
             a = self.attributes(child)
             try:
                 built.actions.append(read_action(a, self.keys))
-                self.notes += a.unused()
+                self.note(a)
             except ScenarioError as error:
                 self.failed(child, error)
 
@@ -233,7 +238,7 @@ class _Reader:
             hint = f"; did you mean <{near[0]}>?" if near else ""
             raise a.error(f"unknown element in a scenario{hint}")
         built = build(self, a, element)
-        self.notes += a.unused()
+        self.note(a)
         return built
 
     def common(self, a: Attributes) -> dict[str, Any]:
