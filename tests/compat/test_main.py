@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -253,3 +254,39 @@ def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[st
     error = capsys.readouterr().err
     assert "none/s.csv" in error
     assert "none/m.log" in error
+
+
+def test_the_history_of_an_aborted_call_is_written() -> None:
+    with answering(b"404 Not Found") as peer:
+        assert play(f"{peer} -m 1 -trace_calldebug -calldebug_file d.log -trace_logs -log_file l.log -nostdin") == 1
+    text = Path("d.log").read_text()
+    name = f"1-{os.getpid()}@127.0.0.1"
+    assert f"Call debugging information for call {name}:\n" in text
+    order = [
+        f"Starting call {name}",
+        "Sending UDP message",
+        "INVITE sip:",
+        "incoming message",
+        "404 Not Found",
+        "Aborting",
+    ]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_a_log_that_is_appended_to_keeps_what_was_there() -> None:
+    Path("m.log").write_text("before\n")
+    with answering() as peer:
+        assert play(f"{peer} -m 1 -trace_msg -message_file m.log -message_overwrite false -nostdin") == 0
+    assert Path("m.log").read_text().startswith("before\n--------")
+
+
+def test_call_ids_are_made_as_asked_for() -> None:
+    with answering() as peer:
+        assert play(f"{peer} -m 2 -r 100 -cid_str own-%u%%x@%s -trace_shortmsg -shortmessage_file s.log -nostdin") == 0
+        assert play(f"{peer} -m 1 -cid_type uuid -trace_shortmsg -shortmessage_file u.log -nostdin") == 0
+        assert play(f"{peer} -m 1 -cid_str same -nostdin") == 1
+    ids = {line.split("\t")[4] for line in Path("s.log").read_text().splitlines()}
+    assert ids == {"own-1%x@127.0.0.1", "own-2%x@127.0.0.1"}
+    (unique,) = {line.split("\t")[4] for line in Path("u.log").read_text().splitlines()}
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}@127\.0\.0\.1", unique)
