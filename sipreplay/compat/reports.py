@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import ExitStack
 from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sipreplay.compat import number_screens, screens
@@ -191,6 +192,11 @@ class Reports:
         statistics = result.statistics
         self._rows(statistics, time.time())
         self._rows(statistics, time.time())
+        assert self._loop is not None
+        if self._loop.traces.oversized:
+            # SIPp's sign that the system's limit on file sizes ended a log.
+            path = Path(f"{self.settings.engine.trace_stem}_traces_oversized.log")
+            path.write_text("A trace became larger than the system allows; it is not complete.\n")
         if self._media is not None:
             media = self._media.summary()
             self.failed_checks = media.failed_checks
@@ -271,7 +277,14 @@ class Reports:
         view.running = statistics.current - view.paused
 
     def _rows(self, statistics: CallStatistics, now: float) -> None:
-        """One row to each file of numbers."""
+        """One row to each file of numbers. A disk that is full ends the files, not the run."""
+        try:
+            self._write_rows(statistics, now)
+        except OSError as error:
+            self._stat = self._counts = self._codes = None
+            self._engine("main").warn(f"no more rows are written: {error.strerror}")
+
+    def _write_rows(self, statistics: CallStatistics, now: float) -> None:
         if self._stat is not None:
             main = self._engine("main")
             target = main.users.count if main.users is not None else main.rate.rate_cps if main.rate else None

@@ -6,6 +6,7 @@ scripts count columns.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -66,7 +67,9 @@ class CountsWriter:
 
     def close(self) -> None:
         """Close the file. Closing twice does nothing."""
-        self._file.close()
+        # A row that could not be written was an error then; it is not another one now.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _write(self, cells: Sequence[str]) -> None:
         self._file.write(self._delimiter.join(cells) + self._delimiter + "\n")
@@ -126,4 +129,6 @@ class ErrorCodesWriter:
 
     def close(self) -> None:
         """Close the file. Closing twice does nothing."""
-        self._file.close()
+        # A row that could not be written was an error then; it is not another one now.
+        with contextlib.suppress(OSError):
+            self._file.close()

@@ -69,9 +69,8 @@ class LogFile:
             elif bounds.ring_bytes and self._size > bounds.ring_bytes:
                 self._rotate()
         except OSError as error:
+            self.close()
             self.failure = error
-            with contextlib.suppress(OSError):
-                self.close()
 
     def flush(self) -> None:
         """Hand what is buffered to the system."""
@@ -83,7 +82,10 @@ class LogFile:
         """Close. Closing twice does nothing."""
         file, self._file = self._file, None
         if file is not None:
-            file.close()
+            try:
+                file.close()
+            except OSError as error:
+                self.failure = error
 
     def _open(self, mode: str) -> BinaryIO:
         return open(self.path, mode, self._buffering)  # type: ignore[return-value]

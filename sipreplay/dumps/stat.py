@@ -6,6 +6,7 @@ clock.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from copy import deepcopy
@@ -107,7 +108,9 @@ class StatWriter:
 
     def close(self) -> None:
         """Close the file. Closing twice does nothing."""
-        self._file.close()
+        # A row that could not be written was an error then; it is not another one now.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _bins(self, now: Repartition | None, before: Repartition | None, bounds: int) -> list[str]:
         counts = now.counts if now is not None else [0] * (bounds + 1)

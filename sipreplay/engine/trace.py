@@ -5,6 +5,7 @@ Without traces nothing here is on the way of a message. A log can be switched on
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import time
 from collections.abc import Callable
@@ -188,7 +189,8 @@ class Traces:
 
     def close(self) -> None:
         """Write what is buffered."""
-        self._stack.close()
+        with contextlib.suppress(OSError):  # A full disk: the run is over all the same.
+            self._stack.close()
         for log in (self._messages, self._short, self._logs, self.errors):
             _close(log)
         if self._history is not None:

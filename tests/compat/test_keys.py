@@ -221,3 +221,24 @@ def test_signals_dump_the_screens_and_end_softly(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "  2 (0 ms)   " in (tmp_path / "screens.log").read_text()
     assert b"Test Terminated" in output
+
+
+def test_a_limit_on_file_sizes_ends_the_files_and_not_the_run(tmp_path: Path) -> None:
+    import resource
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+
+    with silent() as peer:
+        process = started(
+            tmp_path,
+            f"-sn uac {peer} -m 20 -r 100 -recv_timeout 400 -nostdin -cp {free_port()} -trace_msg -trace_stat "
+            "-fd 100ms",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            preexec_fn=limited,
+        )
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 1, error
+    assert b"Traceback" not in error
+    assert list(tmp_path.glob("uac_*_traces_oversized.log"))
