@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -153,6 +154,7 @@ def _play(settings: Settings, scenarios: dict[str, Scenario]) -> int:
         )
         # The terminal is as it was before anything is printed for good.
         run.keyboard.close()
+        result = run.judged(result)
         run.reports.finish(result)
         return run.exit_code(result)
 
@@ -216,15 +218,21 @@ class _Run:
         for text in datagrams(self._control):
             self._steering.datagram(text)
 
+    def judged(self, result: EngineResult) -> EngineResult:
+        """The result, where -timeout_error makes the end a fatal error."""
+        settings = self.settings
+        if result.reason == "fatal" or not settings.timeout_error:
+            return result
+        if self._steering is None or not self._steering.timed_out:
+            return result
+        result.statistics.fatal_errors += 1
+        return replace(result, reason="fatal", message=f"timed out after {settings.timeout_s:g} s (-timeout_error)")
+
     def exit_code(self, result: EngineResult) -> int:
         """SIPp's exit code for how the run ended."""
-        settings = self.settings
         timed_out = self._steering is not None and self._steering.timed_out
         if result.reason == "fatal":
             print(f"sipreplay sipp: {result.message}", file=sys.stderr)
-            return FATAL
-        if timed_out and settings.timeout_error:
-            print(f"sipreplay sipp: timed out after {settings.timeout_s:g} s (-timeout_error)", file=sys.stderr)
             return FATAL
         if self.reports.failed_checks:
             text = f"{self.reports.failed_checks} bit patterns did not come back as they were sent (rtpcheck)"

@@ -190,8 +190,9 @@ class Reports:
     def finish(self, result: EngineResult) -> None:
         """The last two rows, and the screens for the end."""
         statistics = result.statistics
-        self._rows(statistics, time.time())
-        self._rows(statistics, time.time())
+        # SIPp writes two rows at the end of a run, and one when something cuts the run off.
+        for _ in range(1 if result.reason in ("fatal", "stop_now") else 2):
+            self._rows(statistics, time.time())
         assert self._loop is not None
         if self._loop.traces.oversized:
             # SIPp's sign that the system's limit on file sizes ended a log.
@@ -287,10 +288,11 @@ class Reports:
     def _write_rows(self, statistics: CallStatistics, now: float) -> None:
         if self._stat is not None:
             main = self._engine("main")
-            target = main.users.count if main.users is not None else main.rate.rate_cps if main.rate else None
             config = self.settings.engine
-            if target is None:
-                target = config.users if config.users is not None else config.rate_cps
+            users = main.users.count if main.users is not None else config.users
+            rate_cps = main.rate.rate_cps if main.rate is not None else config.rate_cps
+            # SIPp writes the rate as -r says it: calls a period.
+            target = users if users is not None else rate_cps * self.settings.period_ms / 1000.0
             self._stat.row(statistics, now, target)
         if self._counts is not None:
             self._counts.row(statistics, now)

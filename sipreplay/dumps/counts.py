@@ -14,7 +14,7 @@ from typing import Self
 
 from sipreplay.dumps.times import duration, timestamp
 from sipreplay.scenario.keywords import compile_text, sent_kind
-from sipreplay.scenario.model import Element, Recv, Scenario, Send
+from sipreplay.scenario.model import Element, Pause, Recv, Scenario, Send
 from sipreplay.stats.calls import CallStatistics, StepCounters
 
 
@@ -97,7 +97,10 @@ def _columns(
             (f"{name}_Unexp", lambda step: step.unexpected),
         ]
     else:
-        return [("Pause_Sessions", lambda step: step.messages), ("Pause_Unexp", lambda step: step.unexpected)]
+        # Of all that stands there as a pause, SIPp counts sessions of pauses only.
+        counted = isinstance(element, Pause)
+        sessions: Callable[[StepCounters], int] = (lambda step: step.messages) if counted else (lambda step: 0)
+        return [("Pause_Sessions", sessions), ("Pause_Unexp", lambda step: step.unexpected)]
     if losses:
         out.append((f"{name}_Lost", lambda step: step.lost))
     return out

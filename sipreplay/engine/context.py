@@ -64,8 +64,6 @@ class Context:
         self.wall_offset = wall - now
         self.stopping = False
         """No new calls any more."""
-        self.stopped_now = False
-        """The scenario said stop_now."""
         self.dynamic_id = config.dynamic_ids[0]
         self.allowed = allowed_networks(config.allow_net, endpoint.remote_ip)
         self.resolved: dict[str, str] = {}

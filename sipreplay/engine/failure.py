@@ -16,3 +16,7 @@ class CallFailed(Exception):
 
 class FatalError(SipReplayError):
     """The run cannot go on: an `<error>` action, or a scenario that asks for the impossible while it runs."""
+
+
+class StopNow(FatalError):
+    """The scenario said stop_now: the run is over, at once, and that is no error."""

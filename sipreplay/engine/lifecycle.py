@@ -49,9 +49,9 @@ def begin(engine: Engine, now: float) -> None:
 
 
 def _run_init(engine: Engine, now: float) -> None:
-    """The steps of `<init>` as a call of their own that leaves no trace."""
+    """The steps of `<init>` as a call of their own, which leaves no trace but its number (SIPp counts it too)."""
     init = engine.program.init
-    call = Call(INIT_CALL_ID, 0, None, now)
+    call = Call(INIT_CALL_ID, next(engine.numbers), None, now)
     for _ in range(INIT_STEPS):
         if call.index >= len(init):
             return

@@ -22,7 +22,7 @@ from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.counters import warm_up
 from sipreplay.engine.endpoint import endpoint_of
 from sipreplay.engine.engine import Engine
-from sipreplay.engine.failure import FatalError
+from sipreplay.engine.failure import FatalError, StopNow
 from sipreplay.engine.files import file_reader, load_companion, load_injections, load_scenario
 from sipreplay.engine.link import Link, open_link
 from sipreplay.engine.program import compile_program
@@ -244,6 +244,8 @@ class Loop:
             self.engine.start(now)
             self.companions.each(lambda engine: engine.start(now))
             self._turns(poll, watched)
+        except StopNow:
+            self.reason = "stop_now"
         except FatalError as error:
             self.reason, self.message = "fatal", str(error)
             self.engine.totals.fatal_errors += 1
@@ -304,6 +306,7 @@ class Loop:
         twin = self.twin
         beside = self.companions.engines
         watch = Watch(self.config.watchdog, engine, monotonic())
+        timers = engine.wheel.keys
         resolution_s = self.config.timer_resolution_s
         next_snapshot = monotonic() + self.snapshot_interval_s if self.on_snapshot is not None else NEVER
         next_starts = next_timers = 0.0
@@ -325,15 +328,15 @@ class Loop:
                     now = monotonic()
                 else:
                     next_starts = now
+                if timers:
+                    # Calls that have just begun may have set timers that end earlier.
+                    due = min(due, max(timers[0] / 1000.0, next_timers))
             wake = min(due, max(engine.next_start(now), next_starts))
             if now >= next_snapshot and self.on_snapshot is not None:
                 self.on_snapshot(self.statistics())
                 next_snapshot = now + self.snapshot_interval_s
             if now >= watch.due:
                 watch.look(now)
-            if engine.stopped_now:
-                self.reason = "stop_now"
-                return
             if not engine.totals.current and engine.done(now) and self.companions.idle:
                 if engine.timed_out:
                     self.reason = "timeout"

@@ -14,7 +14,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from sipreplay.engine import playing, steps
 from sipreplay.engine.authentication import verify
 from sipreplay.engine.call import Call
-from sipreplay.engine.failure import CallFailed, FatalError
+from sipreplay.engine.failure import CallFailed, FatalError, StopNow
 from sipreplay.engine.reach import may_reach
 from sipreplay.engine.render import render
 from sipreplay.engine.searching import ereg
@@ -44,7 +44,8 @@ def perform(engine: Engine, call: Call, operations: list[Operation], subject: by
             if operation.name == "stop_call":
                 return False
             engine.stopping = True
-            engine.stopped_now = engine.stopped_now or operation.name == "stop_now"
+            if operation.name == "stop_now":
+                raise StopNow("stop_now")
             continue
         else:
             _simple(engine, call, operation, subject, now)
@@ -96,7 +97,8 @@ def _simple(engine: Engine, call: Call, operation: Operation, subject: bytes, no
     elif kind == steps.ASSIGN_STRING:
         write(engine, call, operation.target, _text(engine, call, operation.text, now))
     elif kind == steps.TO_DOUBLE:
-        number = parse_double(as_text(read(engine, call, operation.source)))
+        value = read(engine, call, operation.source)
+        number = float(value) if isinstance(value, float | bool) else parse_double(as_text(value))
         if number is None:
             engine.warn(f"todouble: not a number (call {call.call_id.decode('latin-1')})")
         else:

@@ -47,7 +47,8 @@ class Users:
 
     def __init__(self, count: int, now: float) -> None:
         self.count = count
-        self.free = list(range(count, 0, -1))
+        self.free = list(range(1, count + 1))
+        """The last one is next: SIPp gives its users numbers from the highest down, and one that ended goes on."""
         self.since = now
         """When the next free user became free: what its call's lateness is measured from."""
         self.leaving = 0
@@ -79,4 +80,4 @@ class Users:
             self.since = now
         first = self.numbers + 1
         self.numbers += more - staying
-        self.free[:0] = range(self.numbers, first - 1, -1)
+        self.free += range(first, self.numbers + 1)

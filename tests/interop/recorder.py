@@ -26,15 +26,18 @@ def recording(
     *,
     hosts: Sequence[str] = (),
     ports: Sequence[int] = (),
+    nets: Sequence[str] = (),
     interface: str = "lo",
     namespace: str = "",
     marker_address: str = MARKER_ADDRESS,
 ) -> Iterator[Path]:
-    """Record UDP and TCP of the given hosts and ports (either is enough; none given: everything) into `path`.
+    """Record UDP and TCP of the given hosts, ports and nets (any is enough; none given: everything) into `path`.
 
     Yields the path at once; the file is complete when the block has ended.
     """
-    wanted = " or ".join([*(f"host {host}" for host in hosts), *(f"port {port}" for port in ports)])
+    wanted = " or ".join(
+        [*(f"host {host}" for host in hosts), *(f"port {port}" for port in ports), *(f"net {net}" for net in nets)]
+    )
     traffic = f"(udp or tcp) and ({wanted})" if wanted else "udp or tcp"
     expression = f"({traffic}) or (udp and dst host {marker_address} and dst port {DISCARD_PORT})"
     argv = [
