@@ -42,7 +42,7 @@ def test_columns_and_rows(tmp_path: Path) -> None:
         "5_Pause_Unexp;"
     )
     assert empty.endswith(";00:00:00:500000;0;0;0;0;0;0;0;0;0;0;0;0;0;")
-    assert row.endswith(";00:00:01:234000;10;20;30;11;21;31;41;12;42;13;23;15;45;")
+    assert row.endswith(";00:00:01:234000;10;20;30;11;21;31;41;0;42;13;23;15;45;")
 
 
 def test_losses_have_a_column_where_messages_are_lost(tmp_path: Path) -> None:
