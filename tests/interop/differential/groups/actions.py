@@ -49,7 +49,10 @@ PAIRS = [
         nop(
             '<assign assign_to="n" value="1.5"/><assign assign_to="m" variable="n"/>'
             '<add assign_to="n" value="2"/><multiply assign_to="n" variable="n"/><divide assign_to="n" value="4"/>'
-            '<subtract assign_to="n" variable="m"/><assignstr assign_to="digits" value=" 0x10"/>'
+            '<subtract assign_to="n" variable="m"/><add assign_to="k" variable="n"/>'
+            '<subtract assign_to="k" value="0.5"/><multiply assign_to="k" value="3"/>'
+            '<divide assign_to="k" variable="m"/>'
+            '<assignstr assign_to="digits" value=" 0x10"/>'
             '<todouble assign_to="d" variable="digits"/><todouble assign_to="d" variable="m"/>'
         )
         + nop(
@@ -61,7 +64,7 @@ PAIRS = [
             ),
             '<test assign_to="t6" variable="n" compare="equal" variable2="m"/>',
         )
-        + ask("OPTIONS", "X: [$n]|[$m]|[$d]|" + "|".join(f"[$t{i}]" for i in range(7)))
+        + ask("OPTIONS", "X: [$n]|[$m]|[$k]|[$d]|" + "|".join(f"[$t{i}]" for i in range(7)))
         + hear("200"),
         hear("OPTIONS") + OK,
     ),

@@ -105,10 +105,14 @@ PAIRS = [
         proves=("option bind_local",),
     ),
     Pair(
-        "delimiter",
+        "files",
         OPTIONS,
         ANSWERS,
-        caller_words="-periodic_rtd -trace_shortmsg -shortmessage_file caller.short -trace_calldebug",
+        caller_words="-periodic_rtd -trace_shortmsg -shortmessage_file caller.short -trace_calldebug "
+        "-calldebug_file caller.debug -calldebug_overwrite true -message_overwrite true -error_overwrite true "
+        "-log_overwrite true -shortmessage_overwrite true -trace_screen -screen_file caller.screen "
+        "-screen_overwrite true -ringbuffer_files 3 -ringbuffer_size 1000000",
+        called_words="-max_log_size 1000000",
     ),
     Pair(
         "sending-elsewhere",
