@@ -22,6 +22,8 @@ from sipreplay.cli.types import Duration, Setting, Target
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the summary as JSON.")
 @click.option("--local-ip", default="", metavar="IP", help="Address to send from and listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="SIP port to send from and listen on.")
+@click.option("--listen", default="", metavar="[IP:]PORT", help="Where calls that the target passes on are answered.")
+@click.option("--callers-only", is_flag=True, help="Play no answering side: somebody else is behind the target.")
 @click.option("--advertise", default="", metavar="IP", help="Address to name in messages instead of --local-ip.")
 @click.option(
     "--transport", type=click.Choice(["udp", "tcp"], case_sensitive=False), help="Instead of the captured one."
@@ -53,6 +55,8 @@ def command(
     json_file: Path | None,
     local_ip: str,
     port: int | None,
+    listen: str,
+    callers_only: bool,
     advertise: str,
     transport: str | None,
     auth: str | None,
@@ -69,8 +73,9 @@ def command(
 ) -> int:
     """Play what was learned, or scenario files.
 
-    Without a target each hop's two sides play on loopback. With HOST[:PORT] the calling side plays against it. The exit
-    code is the verdict: 0 passed, 1 failed, 5 invalid (the generator was the limit), 130 interrupted.
+    Without a target each hop's two sides play on loopback. With HOST[:PORT] the calling side plays against it, and the
+    answering side takes what it passes on, where the bundle has both legs. The exit code is the verdict: 0 passed,
+    1 failed, 5 invalid (the generator was the limit), 130 interrupted.
     """
     from sipreplay.errors import UsageError
     from sipreplay.runner.options import RunOptions
@@ -96,6 +101,8 @@ def command(
         users=users,
         local_ip=local_ip,
         local_port=port,
+        listen=listen,
+        callers_only=callers_only,
         advertise_ip=advertise,
         transport=(transport or "").upper(),
         auth=(user, password) if auth else None,

@@ -73,6 +73,10 @@ class UdpLink:
         """The one."""
         return 1
 
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._socket.fileno()
+
     def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
         """Register with `poll`. `lost` hears of addresses where nobody listens, as far as their hosts say so."""
         self._receive = receive

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
+from typing import TYPE_CHECKING
 
 from sipreplay.engine import commands, transport
 from sipreplay.engine.companions import Companions
@@ -36,6 +37,9 @@ from sipreplay.media.port import MediaPort, NoMedia
 from sipreplay.scenario.injection import InjectionFile
 from sipreplay.scenario.model import Scenario
 from sipreplay.stats.calls import CallStatistics
+
+if TYPE_CHECKING:
+    from sipreplay.engine.legs import LegsState
 
 STARTS = 64
 """Calls started in one turn."""
@@ -59,6 +63,8 @@ class EngineResult:
     message: str = ""
     """What was fatal."""
     address: tuple[str, int] = ("", 0)
+    legs: LegsState | None = None
+    """Of a run with both sides of a system under test."""
 
 
 def run_engine(

@@ -24,6 +24,7 @@ from sipreplay.engine.config import EngineConfig
 from sipreplay.errors import ScenarioError, SipReplayError, TransportError, UsageError
 
 if TYPE_CHECKING:
+    from sipreplay.engine.legs import LegsConfig
     from sipreplay.engine.loop import EngineResult
     from sipreplay.media.client import ClientDescription
     from sipreplay.stats.calls import CallStatistics
@@ -48,14 +49,14 @@ class EngineProcess:
 
     def __init__(
         self,
-        config: EngineConfig,
-        media: ClientDescription | None = None,
+        config: EngineConfig | LegsConfig,
+        media: ClientDescription | list[ClientDescription | None] | None = None,
         *,
         hold: bool = False,
         snapshot_interval_s: float = 1.0,
         name: str = "",
     ) -> None:
-        self.name = name or str(config.scenario)
+        self.name = name or str(getattr(config, "scenario", "both legs"))
         self.address: tuple[str, int] | None = None
         """Where it listens, once ready."""
         self.statistics: CallStatistics | None = None
@@ -103,8 +104,8 @@ class EngineProcess:
     def poll(self) -> list[tuple[str, Any]]:
         """What happened since the last time, without waiting.
 
-        ("ready", address), ("snapshot", CallStatistics), ("result", EngineResult), ("error", SipReplayError),
-        ("died", exit code).
+        ("ready", address), ("snapshot", CallStatistics), ("legs", LegsState), ("result", EngineResult),
+        ("error", SipReplayError), ("died", exit code).
         """
         self._read(0.0)
         events, self._events = self._events, []
@@ -125,6 +126,10 @@ class EngineProcess:
     def set_rate(self, rate_cps: float) -> None:
         """Another rate from now on."""
         self._send(b"rate %f\n" % rate_cps)
+
+    def tell(self, line: str) -> None:
+        """A command of another kind of engine."""
+        self._send(line.encode() + b"\n")
 
     @property
     def running(self) -> bool:
@@ -303,6 +308,8 @@ def _child(pipe: socket.socket) -> int:
     from sipreplay.media.port import MediaPort, NoMedia
 
     config, description, hold, interval_s = first
+    if not isinstance(config, EngineConfig):
+        return _play_legs(config, description, pipe, reports, interval_s)
     client: MediaClient | None = None
     try:
         media: MediaPort = NoMedia(config.media_port)
@@ -318,12 +325,42 @@ def _child(pipe: socket.socket) -> int:
             snapshot_interval_s=interval_s,
         )
     except SipReplayError as error:
-        arguments = (error.message, error.file, error.line) if isinstance(error, ScenarioError) else (str(error),)
-        reports.deliver("error", (type(error).__name__, arguments))
-        return int(error.exit_code)
+        return _refused(reports, error)
     finally:
         if client is not None:
             client.close()
+    reports.deliver("result", result)
+    return 0
+
+
+def _refused(reports: _Reports, error: SipReplayError) -> int:
+    arguments = (error.message, error.file, error.line) if isinstance(error, ScenarioError) else (str(error),)
+    reports.deliver("error", (type(error).__name__, arguments))
+    return int(error.exit_code)
+
+
+def _play_legs(
+    config: LegsConfig,
+    descriptions: list[ClientDescription | None],
+    pipe: socket.socket,
+    reports: _Reports,
+    interval_s: float,
+) -> int:
+    """Play both sides of a system under test; the exit code."""
+    from sipreplay.engine.legs import LegsLoop
+    from sipreplay.media.client import MediaClient
+
+    try:
+        with contextlib.ExitStack() as stack:
+            media = [stack.enter_context(contextlib.closing(MediaClient(d))) if d else None for d in descriptions]
+            loop = LegsLoop(config, media, pipe, stack)
+            result = loop.run(
+                lambda address: reports.deliver("ready", address),
+                lambda state: reports.offer("legs", state),
+                interval_s,
+            )
+    except SipReplayError as error:
+        return _refused(reports, error)
     reports.deliver("result", result)
     return 0
 

@@ -37,6 +37,10 @@ class RunOptions:
     json_file: Path | None = None
     force: bool = False
     limits: Limits = field(default_factory=Limits)
+    callers_only: bool = False
+    """Against a target: somebody else answers behind it."""
+    listen: str = ""
+    """Where calls that a system under test passes on are answered: PORT, IP or IP:PORT."""
     allow_exec: bool = False
     allow_net: list[str] = field(default_factory=list)
     """Networks that `setdest` may send to besides loopback and the target."""

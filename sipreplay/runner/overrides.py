@@ -9,10 +9,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sipreplay.errors import UsageError
-from sipreplay.runner.plan import Plan
 from sipreplay.scenario.injection import can_inject
+
+if TYPE_CHECKING:
+    from sipreplay.runner.plan import Plan
 
 COLUMNS = "# columns: "
 CREDENTIALS = ("auth_user", "auth_password")

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sipreplay.bundle.folder import read_bundle
-from sipreplay.bundle.model import BundleScenario
+from sipreplay.bundle.model import Bundle, BundleScenario
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.reach import LOOPBACK, allowed_networks
 from sipreplay.errors import ScenarioError, UsageError
+from sipreplay.runner.legs import Legs, answering, legs_config, listen_address, rules, told, towards_sut
 from sipreplay.runner.options import RunOptions
 from sipreplay.scenario.reader import read_scenario
 
@@ -67,6 +68,8 @@ class Plan:
     wanted_rate_cps: float
     wanted_calls: int | None
     notes: list[str] = field(default_factory=list)
+    legs: Legs | None = None
+    """Both sides of a system under test, in one process; its sides are in `pairs`, each alone."""
 
     @property
     def sides(self) -> list[Side]:
@@ -111,13 +114,11 @@ def _bundle_plan(options: RunOptions, folder: Path) -> Plan:
     callers = [s for s in bundle.scenarios if s.role == "uac"]
     notes = []
     if options.target is not None:
-        inner = [s for s in callers if s.hop > 0]
+        facing = towards_sut(bundle, callers)
+        inner = [s.id for s in callers if s not in facing]
         if inner:
-            notes.append(
-                f"{len(inner)} scenarios of inner hops are not played against a target: "
-                + ", ".join(s.id for s in inner)
-            )
-        callers = [s for s in callers if s.hop == 0]
+            notes.append(f"{len(inner)} scenarios of inner hops are not played against a target: " + ", ".join(inner))
+        callers = facing
     if not callers:
         raise UsageError(f"{folder}: the bundle has no calling side to play")
     by_id = {s.id: s for s in bundle.scenarios}
@@ -135,7 +136,41 @@ def _bundle_plan(options: RunOptions, folder: Path) -> Plan:
         )
     # Earlier stages play their own captured lines, so only those of the last one count.
     captured = sum(pair.weight for pair in pairs if pair.stage == max(p.stage for p in pairs))
-    return Plan(str(folder), pairs, options.target, *_wanted(options, max(1, round(captured))), notes)
+    plan = Plan(str(folder), pairs, options.target, *_wanted(options, max(1, round(captured))), notes)
+    if options.target is not None and not options.callers_only:
+        _add_answering(plan, options, folder, bundle, callers)
+    elif options.listen:
+        raise UsageError("--listen: nothing is answered without a target, or with --callers-only")
+    return plan
+
+
+def _add_answering(
+    plan: Plan, options: RunOptions, folder: Path, bundle: Bundle, callers: list[BundleScenario]
+) -> None:
+    """Have the calls that the target passes on answered, where the bundle knows that leg."""
+    second = answering(bundle, callers)
+    if not second:
+        if options.listen:
+            raise UsageError(f"--listen: {folder} has no leg that a system under test passes on; learn it with --sut")
+        return
+    last = max(pair.stage for pair in plan.pairs)
+    configs = {pair.uac.name: pair.uac.config for pair in plan.pairs if pair.uac is not None}
+    host, port = listen_address(bundle, options.listen, next(iter(configs.values())).local_ip)
+    # A port of its own choice would be the target's where both are one host.
+    port = 0 if port is None and options.target is not None and host == options.target[0] else port
+    first = {name for s in callers for name in s.after}
+    sides = []
+    for name, config in configs.items():
+        registers = name in first
+        if registers:
+            config.local_ip, config.local_port = host, port
+        sides.append((name, config, registers))
+    for scenario in second:
+        side = _side(scenario.id, "uas", _config(options, folder, scenario))
+        side.config.local_ip, side.config.local_port, side.config.rate_cps = host, port, 0.0
+        plan.pairs.append(Pair(scenario.id, None, side, 0.0, last))
+        sides.append((scenario.id, side.config, True))
+    plan.legs = Legs(legs_config(sides, rules(bundle, callers)), lambda: told(bundle, configs))
 
 
 def _pair(
@@ -288,7 +323,7 @@ def _share(plan: Plan, options: RunOptions) -> None:
     total = sum(p.weight for p in last)
     for i, pair in enumerate(last):
         if pair.uac is None:
-            if pair.uas is not None:
+            if pair.uas is not None and plan.legs is None:
                 pair.uas.config.calls = plan.wanted_calls if options.calls else None
             continue
         config = pair.uac.config

@@ -11,6 +11,7 @@ from sipreplay.runner.options import RunOptions
 from sipreplay.runner.plan import Plan, printed
 from sipreplay.runner.session import Outcome
 from sipreplay.stats.calls import merged
+from sipreplay.stats.legs import LegTotals
 from sipreplay.verify.verdict import Observed, Verdict, judge
 
 
@@ -40,6 +41,7 @@ def summarise(plan: Plan, options: RunOptions, outcome: Outcome) -> RunSummary:
         media_lateness=outcome.media.lateness_us if outcome.media else None,
         calls_silent=silent,
         interrupted=outcome.interrupted,
+        legs=outcome.legs,
         broken=outcome.broken,
     )
     verdict: Verdict = judge(observed, options.limits)
@@ -66,11 +68,24 @@ def summarise(plan: Plan, options: RunOptions, outcome: Outcome) -> RunSummary:
         verdict=verdict.name,
         exit_code=int(verdict.exit_code),
         reasons=list(verdict.reasons),
-        notes=list(plan.notes),
+        notes=[*plan.notes, *_legs(outcome.legs)],
         command=options.command,
         tool_version=__version__,
         host=f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}",
     )
+
+
+def _legs(totals: LegTotals | None) -> list[str]:
+    if totals is None:
+        return []
+    how = ", ".join(f"{key} {count}" for key, count in totals.by_key.items())
+    lines = [
+        f"both legs: {totals.passed} of {totals.calls} calls passed as one; "
+        f"{totals.linked} legs linked by {how or 'nothing'}"
+    ]
+    if totals.pings:
+        lines.append(f"{totals.pings} requests outside of calls were answered where the second leg is")
+    return lines + totals.examples
 
 
 def _scenarios(plan: Plan, outcome: Outcome) -> list[ScenarioResult]:

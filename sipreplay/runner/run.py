@@ -12,6 +12,7 @@ from sipreplay.report.live import LiveNumbers, LiveView
 from sipreplay.report.model import RunSummary
 from sipreplay.report.summary import print_summary
 from sipreplay.runner.dumps import Dumps
+from sipreplay.runner.legs import Legs
 from sipreplay.runner.options import RunOptions
 from sipreplay.runner.overrides import settled_injection
 from sipreplay.runner.plan import Plan, printed
@@ -26,6 +27,7 @@ def run_plan(plan: Plan, options: RunOptions) -> RunSummary:
     """Play, print the summary, write the report. Raises SipReplayError for what prevents the start."""
     with settled_injection(plan, options.settings, options.auth), Dumps(plan, options) as dumps:
         with Session(plan, dumps.media_records) as session:
+            _tell(plan, session)
             outcome = _play(session, plan, options, dumps)
         summary = summarise(plan, options, outcome)
         dumps.finish(summary, outcome)
@@ -46,7 +48,26 @@ def describe(plan: Plan) -> str:
                 how = f"{config.users} users" if config.users else f"{config.rate_cps:g} calls/s"
                 what += f" to {to}: {how}, {calls}, stage {pair.stage}"
             lines.append(what)
+    if plan.legs is not None:
+        lines += [f"  {line}" for line in plan.legs.lines(_answers_at(plan.legs))]
     return "\n".join(lines + [f"  note: {note}" for note in plan.notes])
+
+
+def _answers_at(legs: Legs) -> str:
+    """Where calls will be answered, as far as that is known before."""
+    config = next(leg.config for leg in legs.config.legs if leg.shared)
+    if config.local_port is None:
+        return f"the first free port of {config.local_ip or 'this host'} from 5060"
+    if not config.local_port:
+        return f"a free port of {config.local_ip or 'this host'} (--listen chooses one)"
+    return printed((config.local_ip, config.local_port))
+
+
+def _tell(plan: Plan, session: Session) -> None:
+    """What the system under test must be told, before anything is sent."""
+    if plan.legs is not None and session.answers_at is not None:
+        for line in plan.legs.lines(printed(session.answers_at)):
+            print(line, flush=True)
 
 
 def _play(session: Session, plan: Plan, options: RunOptions, dumps: Dumps) -> Outcome:

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from sipreplay.engine.config import EngineConfig
+from sipreplay.engine.legs import LegsConfig
+from sipreplay.engine.legs_process import LegHandle, LegsProcess
 from sipreplay.engine.loop import EngineResult
 from sipreplay.engine.process import EngineProcess
 from sipreplay.errors import ScenarioError, SipReplayError, TransportError
@@ -22,6 +24,7 @@ from sipreplay.media.results import MediaSummary
 from sipreplay.runner.plan import Pair, Plan, Side
 from sipreplay.runner.sizing import open_calls
 from sipreplay.stats.calls import CallStatistics, merged
+from sipreplay.stats.legs import LegTotals
 
 TURN_S = 0.1
 SNAPSHOT_S = 0.5
@@ -37,7 +40,7 @@ class Player:
     """A side and its process."""
 
     side: Side
-    process: EngineProcess
+    process: EngineProcess | LegHandle
     result: EngineResult | None = None
     fault: str = ""
     seen_at: float = 0.0
@@ -61,6 +64,8 @@ class Outcome:
     wall_s: float = 0.0
     interrupted: bool = False
     broken: list[str] = field(default_factory=list)
+    legs: LegTotals | None = None
+    """Of a run with both sides of a system under test."""
 
 
 class Session:
@@ -72,6 +77,7 @@ class Session:
         self.outcome = Outcome()
         self._records = records
         self._media: MediaProcess | None = None
+        self._legs: LegsProcess | None = None
         self._interrupts = 0
 
     def __enter__(self) -> Self:
@@ -136,6 +142,8 @@ class Session:
             except TransportError as error:
                 outcome.broken.append(str(error))
         outcome.broken += [p.fault for p in self.players if p.fault]
+        if self._legs is not None:
+            outcome.legs = self._legs.totals
         return outcome
 
     def close(self) -> None:
@@ -148,6 +156,9 @@ class Session:
     def _start(self) -> None:
         if any(side.uses_media for side in self.plan.sides):
             self._media = MediaProcess(records=self._records).start()
+        if self.plan.legs is not None:
+            self._start_legs(self.plan.legs.config)
+            return
         for pair in self.plan.pairs:
             if pair.uas is not None:
                 alone = pair.uac is None
@@ -165,10 +176,34 @@ class Session:
         for player in self.outcome.callers:
             player.process.wait_ready()
 
+    @property
+    def answers_at(self) -> tuple[str, int] | None:
+        """Where calls that a system under test passes on are answered; None if they are not."""
+        return self._legs.process.address if self._legs is not None else None
+
+    def _start_legs(self, config: LegsConfig) -> None:
+        """Both sides of a system under test in one process."""
+        sides = {side.name: side for side in self.plan.sides}
+        ours = [sides[leg.name] for leg in config.legs if leg.name in sides]
+        calling = sum(open_calls(side.config, None) for side in ours if side.role == "uac")
+        config.legs = [leg for leg in config.legs if leg.name in sides]
+        config.rules = [rule for rule in config.rules if rule.from_leg in sides and rule.to_leg in sides]
+        clients = [
+            self._client(side, open_calls(side.config, None) if side.role == "uac" else calling) for side in ours
+        ]
+        self._legs = LegsProcess(config, clients, snapshot_interval_s=SNAPSHOT_S)
+        for side, handle in zip(ours, self._legs.handles, strict=True):
+            players = self.outcome.callers if side.role == "uac" else self.outcome.callees
+            players.append(Player(side, handle))
+        self._legs.process.wait_ready()
+
+    def _client(self, side: Side, calls: int) -> ClientDescription | None:
+        if self._media is None or not side.uses_media:
+            return None
+        return self._media.add_client(_media_host(side.config), calls=calls, least=1, media=side.media_ports)
+
     def _player(self, side: Side, calls: int, hold: bool) -> Player:
-        client: ClientDescription | None = None
-        if self._media is not None and side.uses_media:
-            client = self._media.add_client(_media_host(side.config), calls=calls, least=1, media=side.media_ports)
+        client = self._client(side, calls)
         process = EngineProcess(side.config, client, hold=hold, snapshot_interval_s=SNAPSHOT_S, name=side.name)
         return Player(side, process)
 

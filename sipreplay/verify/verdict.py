@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sipreplay.errors import ExitCode
 from sipreplay.stats.calls import CallStatistics
 from sipreplay.stats.histogram import Histogram
+from sipreplay.stats.legs import NOT_LINKED, LegTotals
 
 FEW_CALLS = 20
 """Below this many starts a 99th percentile is the worst call, and one hiccup of the machine would decide."""
@@ -45,6 +46,8 @@ class Observed:
     calls_silent: int = 0
     """Calls that should have received RTP and got none."""
     interrupted: bool = False
+    legs: LegTotals | None = None
+    """Of a run with both sides of a system under test."""
     broken: list[str] = field(default_factory=list)
     """Processes that ended before their time, in words."""
 
@@ -97,6 +100,15 @@ def failures(observed: Observed) -> list[str]:
     if uas is not None and uas.failed:
         causes = ", ".join(f"{reason} {count}" for reason, count in sorted(uas.failures.items(), key=lambda kv: -kv[1]))
         found.append(f"{uas.failed} calls failed on the answering side" + (f" ({causes})" if causes else ""))
+    if observed.legs is not None:
+        found += [
+            f"{cause} in {count} of {observed.legs.calls} calls"
+            for cause, count in sorted(observed.legs.causes.items())
+        ]
+        if observed.legs.unlinked and NOT_LINKED not in observed.legs.causes:
+            found.append(
+                f"{observed.legs.unlinked} calls arrived at the answering side and belong to no call of this run"
+            )
     if observed.calls_silent:
         found.append(f"{observed.calls_silent} calls received no RTP although the capture shows some")
     return found

@@ -88,7 +88,7 @@ def play_caller(past: Past, ip: str, proxy: str, engine: str) -> Program:
     if engine == "sipp":
         file = past.folder / past.first.file
         return sipp_uac(past.folder, file, ip, UAC_PORT, f"{proxy}:5060", *options_of(past.first))
-    address = ["--local-ip", ip, "--port", str(UAC_PORT), "--calls", "1"]
+    address = ["--local-ip", ip, "--port", str(UAC_PORT), "--calls", "1", "--callers-only"]
     return Program([*RUN, past.folder, f"{proxy}:5060", *address, *PATIENT], past.folder, "run")
 
 

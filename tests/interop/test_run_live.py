@@ -152,7 +152,17 @@ def test_run_calls_a_baresip_behind_kamailio(
 ) -> None:
     learn([own_captures / capture], tmp_path / "bundle", LearnOptions(max_pause_s=0.5, timewait_ms=300))
     caller, proxy = loopback(), loopback()
-    options = ["--local-ip", caller, "--auth", "alice:open-sesame", "--set", "callee=robert", "--rate", "1"]
+    options = [
+        "--local-ip",
+        caller,
+        "--auth",
+        "alice:open-sesame",
+        "--set",
+        "callee=robert",
+        "--rate",
+        "1",
+        "--callers-only",
+    ]
     with (
         recording(tmp_path / "run.pcap", hosts=[caller]) as pcap,
         kamailio(tmp_path, proxy, password="open-sesame", challenge_invite=CHALLENGED in ladders),
