@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -37,7 +38,27 @@ from sipreplay.cli.types import Duration, Setting, Target
 @click.option("--time-scale", type=float, default=1.0, show_default=True, help="Factor on every pause.")
 @click.option("--max-hold", type=Duration(), help="Longest pause.")
 @click.option("--max-lateness", type=float, default=50.0, show_default=True, metavar="MS", help="Call starts, 99 %.")
-@click.option("--max-media-lateness", type=float, default=20.0, show_default=True, metavar="MS", help="RTP sent, 99 %.")
+@click.option("--max-media-lateness", type=float, default=10.0, show_default=True, metavar="MS", help="RTP sent, 99 %.")
+@click.option("--min-mos", type=click.FloatRange(1, 4.5), metavar="MOS", help="Least MOS of each received stream.")
+@click.option("--max-loss", type=click.FloatRange(0, 100), metavar="PERCENT", help="Most loss of each.")
+@click.option("--max-jitter", type=click.FloatRange(0), metavar="MS", help="Most mean jitter of each.")
+@click.option(
+    "--require-media", type=click.Choice(["sent", "received", "both"]), help="What each good call must have done."
+)
+@click.option(
+    "--media-loss", type=click.FloatRange(0, 100), default=0.0, metavar="PERCENT", help="Lose RTP on purpose."
+)
+@click.option(
+    "--media-jitter", default="", metavar="[NAME:]MS", help="Delay it: normal (default), uniform, exponential."
+)
+@click.option(
+    "--media-reorder",
+    type=click.FloatRange(0, 100),
+    default=0.0,
+    metavar="PERCENT",
+    help="Send it after its successor.",
+)
+@click.option("--media-seed", type=click.IntRange(0), default=0, metavar="N", help="Another draw of these three.")
 @click.option(
     "--allow-net", multiple=True, metavar="CIDR", help="Network that setdest may send to, besides loopback and target."
 )
@@ -67,6 +88,14 @@ def command(
     max_hold: float | None,
     max_lateness: float,
     max_media_lateness: float,
+    min_mos: float | None,
+    max_loss: float | None,
+    max_jitter: float | None,
+    require_media: str | None,
+    media_loss: float,
+    media_jitter: str,
+    media_reorder: float,
+    media_seed: int,
     allow_net: tuple[str, ...],
     allow_exec: bool,
     dry_run: bool,
@@ -78,11 +107,16 @@ def command(
     1 failed, 5 invalid (the generator was the limit), 130 interrupted.
     """
     from sipreplay.errors import UsageError
+    from sipreplay.media.impairment import Impairment, parse_jitter
+    from sipreplay.media.results import QualityLimits
     from sipreplay.runner.options import RunOptions
     from sipreplay.runner.plan import make_plan
     from sipreplay.runner.run import describe, run_plan
     from sipreplay.verify.verdict import Limits
 
+    distribution, jitter_ms = parse_jitter(media_jitter or "0")
+    if media_seed and not (media_loss or media_reorder or jitter_ms):
+        raise UsageError("--media-seed: there is nothing to draw; it goes with --media-loss, -jitter or -reorder")
     paths, weights, target = split_sources(sources)
     user, colon, password = (auth or "").partition(":")
     if auth is not None and not (user and colon):
@@ -113,7 +147,17 @@ def command(
         report=report,
         json_file=json_file,
         force=force,
-        limits=Limits(max_lateness, max_media_lateness),
+        limits=Limits(
+            max_lateness,
+            max_media_lateness,
+            quality=QualityLimits(
+                min_mos or 0.0,
+                1.0 if max_loss is None else max_loss / 100,
+                math.inf if max_jitter is None else max_jitter,
+            ),
+            require_media=require_media or "",
+        ),
+        impairment=Impairment(media_loss / 100, media_reorder / 100, jitter_ms, distribution, media_seed),
         allow_exec=allow_exec,
         allow_net=list(allow_net),
         command="sipreplay " + " ".join(sys.argv[1:]),

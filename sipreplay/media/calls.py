@@ -17,8 +17,9 @@ from sipreplay.media.commands import Command, socket_address
 from sipreplay.media.echo import Echo
 from sipreplay.media.generate import SSRC
 from sipreplay.media.lanes import Address
+from sipreplay.media.load import Load
 from sipreplay.media.receiver import Receiver, sender_key
-from sipreplay.media.results import CallMedia, MediaSummary
+from sipreplay.media.results import CallMedia, MediaSummary, QualityLimits
 from sipreplay.media.sender import Sender
 from sipreplay.media.sources import MediaSource
 from sipreplay.media.sweep import PortSocket
@@ -97,6 +98,8 @@ class CallTable:
         self.on_record: Callable[[CallMedia], None] | None = None
         self.blocks = Blocks()
         self.echo: Echo | None = None
+        self.limits = QualityLimits()
+        self.load = Load()
         self._random = random.Random(seed)
         self._retired: list[tuple[Leg, int]] = []
         self._ended: list[tuple[Client, Call]] = []
@@ -168,6 +171,7 @@ class CallTable:
         self._epoch_ns = time.time_ns() - time.monotonic_ns()
         sender = self.sender
         sender.collect()
+        self.load.account(sender.totals.active)
         for leg, stream in self._retired:
             leg.sent_packets += int(sender.tally.sent[stream])
             leg.sent_bytes += int(sender.tally.sent_bytes[stream])
@@ -193,6 +197,11 @@ class CallTable:
         summary.stray_datagrams = self.receiver.strays
         summary.open_calls = sum(len({id(call) for call in client.calls.values()}) for client in clients)
         summary.receive_buffer = self.blocks.least_buffer
+        load = self.load
+        summary.stream_s, summary.run_s, summary.wait_s, summary.processes = load.stream_s, load.run_s, load.wait_s, 1
+        if self.sender.impairer is not None:
+            summary.planted_lost = self.sender.impairer.lost
+            summary.planted_reordered = self.sender.impairer.reordered
         summary.cpu_s = time.process_time()
         out = MediaSummary()
         out.merge(summary)
@@ -386,7 +395,7 @@ class CallTable:
         self.summary.failed_checks += missing >= client.tolerance[video] * leg.checked_packets
 
     def _record(self, record: CallMedia) -> None:
-        self.summary.count_port(record)
+        self.summary.count_port(record, self.limits)
         if self.on_record is not None:
             self.on_record(record)
 

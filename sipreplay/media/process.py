@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,8 @@ from typing import Any
 import sipreplay
 from sipreplay.errors import TransportError
 from sipreplay.media.client import ClientDescription
-from sipreplay.media.results import MediaSummary
+from sipreplay.media.impairment import Impairment
+from sipreplay.media.results import MediaSummary, QualityLimits
 
 FIRST_PORT = 10000
 LAST_PORT = 65535
@@ -37,13 +39,26 @@ def port_ranges(first_port: int = FIRST_PORT) -> list[tuple[int, int]]:
 class MediaProcess:
     """One media process, for one or more engines and up to about 4,000 streams. A context manager that stops it."""
 
-    def __init__(self, *, scheduling: str = "auto", records: Path | None = None, seed: int | None = None) -> None:
-        """`scheduling`: the best class to ask for (auto, fifo, nice, normal). `records`: CSV of every call's media."""
+    def __init__(
+        self,
+        *,
+        scheduling: str = "auto",
+        records: Path | None = None,
+        seed: int | None = None,
+        limits: QualityLimits | None = None,
+        impairment: Impairment | None = None,
+    ) -> None:
+        """`scheduling`: the best class to ask for (auto, fifo, nice, normal). `records`: CSV of every call's media.
+
+        `limits`: what is counted as too bad in the summary. `impairment`: what is done to all that is sent.
+        """
         self._settings = {
             "name": f"sipreplay-media-{secrets.token_hex(16)}",
             "scheduling": scheduling,
             "records": str(records.absolute()) if records else None,
             "seed": seed,
+            "limits": asdict(limits or QualityLimits()),
+            "impairment": asdict(impairment or Impairment()),
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None

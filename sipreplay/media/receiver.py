@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from sipreplay.media.results import CallMedia
 from sipreplay.media.sockets import BATCH, HEAD, Arena, dropped
 from sipreplay.media.sweep import PortSocket, Round
+from sipreplay.rtp.emodel import mos
 from sipreplay.rtp.packet import HEADER_BYTES
-from sipreplay.rtp.payload_types import STATIC
+from sipreplay.rtp.payload_types import COMFORT_NOISE, STATIC
 from sipreplay.rtp.quality import QualityState
 
 SWEEP_US = 200_000
@@ -181,6 +182,8 @@ class Receiver:
         record.payload_types = tuple(number for number in range(128) if bits >> number & 1)
         streams = self._rows_of.pop(leg)
         weighted, timed = 0.0, 0
+        codec = self._codec(record.payload_types, int(self.clocks[leg]))
+        scored, scores = 0, 0.0
         for ssrc, row in streams:
             found = self._quality.result(row)
             record.duplicates += found.duplicates
@@ -191,14 +194,24 @@ class Receiver:
             if found.max_jitter_ms > 0:
                 timed += found.packets
                 weighted += found.mean_jitter_ms * found.packets
+            score = mos(codec, found.missing / max(found.packets + found.missing, 1), found.burst) if codec else None
+            if score is not None:
+                scored += found.packets
+                scores += score * found.packets
             self._streams.pop(leg << 32 | ssrc, None)
             self._free_rows.append(row)
         if streams:
             self._quality.reset([row for _, row in streams])
+            record.mos = scores / scored if scored else 0.0
             record.jitter_measured = timed > 0
             record.mean_jitter_ms = weighted / max(timed, 1)
         record.ssrcs = tuple(dict.fromkeys(ssrc for ssrc, _ in streams))
         self._free.append(leg)
+
+    def _codec(self, payload_types: tuple[int, ...], clocks: int) -> str:
+        """The name of the one audio codec among them; "" if there is another than comfort noise and events with it."""
+        audio = [n for n in payload_types if n not in COMFORT_NOISE and (n in STATIC or self._tables[clocks, n])]
+        return STATIC[audio[0]][0] if len(audio) == 1 and audio[0] in STATIC else ""
 
     def live(self) -> tuple[int, int]:
         """(packets, bytes) of RTP that the open legs have received, as of the last analysis."""

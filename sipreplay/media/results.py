@@ -5,10 +5,25 @@ Mergeable over media processes; nothing here knows sockets or processes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sipreplay.stats.histogram import Histogram
+
+_FULL = 0.9
+"""Part of a CPU that a process may use and keep its clock."""
+_FEW_STREAM_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class QualityLimits:
+    """What each received stream of a call must hold. The defaults are no limits."""
+
+    min_mos: float = 0.0
+    max_loss: float = 1.0
+    """Part of the packets, 0 to 1."""
+    max_jitter_ms: float = math.inf
 
 
 @dataclass(slots=True)
@@ -33,6 +48,8 @@ class CallMedia:
     mean_jitter_ms: float = 0.0
     """RFC 3550, as Wireshark takes the mean."""
     max_jitter_ms: float = 0.0
+    mos: float = 0.0
+    """By the E-model, from codec and loss; 0.0: not scored, because the codec has no published figures."""
     payload_types: tuple[int, ...] = ()
     """Received."""
     ssrcs: tuple[int, ...] = ()
@@ -114,6 +131,25 @@ class MediaSummary:
     """Mean jitter of each received port of a call, where the clock of what came is known."""
     loss_ppm: Histogram = field(default_factory=Histogram)
     """Lost packets a million of each received port of a call."""
+    mos_milli: Histogram = field(default_factory=Histogram)
+    """MOS of each received port of a call, times 1000, where the codec has published figures."""
+    below_mos: int = 0
+    """Received ports of calls whose MOS is below the limit."""
+    above_loss: int = 0
+    """Those that lost more than the limit."""
+    above_jitter: int = 0
+    """Those whose mean jitter is above the limit."""
+    planted_lost: int = 0
+    """Packets that were lost on purpose: they never left."""
+    planted_reordered: int = 0
+    """Packets that left after their successors on purpose."""
+    stream_s: float = 0.0
+    """Streams times seconds that they were sent for."""
+    run_s: float = 0.0
+    """CPU time while streams were sent."""
+    wait_s: float = 0.0
+    """Time in that the process wanted a CPU and did not get one."""
+    processes: int = 0
     rtcp_packets: int = 0
     other_datagrams: int = 0
     stray_datagrams: int = 0
@@ -146,6 +182,19 @@ class MediaSummary:
         """Part of all expected packets that never arrived."""
         return self.lost / self.expected if self.expected > 0 else 0.0
 
+    @property
+    def streams_held(self) -> int:
+        """How many streams such as these the CPU would hold, as far as it was to be had; 0: too little was sent."""
+        if self.stream_s < _FEW_STREAM_S or self.run_s <= 0:
+            return 0
+        share = self.run_s / (self.run_s + self.wait_s)
+        return int(_FULL * self.processes * share * self.stream_s / self.run_s)
+
+    @property
+    def calls_both_ways(self) -> int:
+        """Ended calls that sent and received, as far as they can be told apart."""
+        return self.calls_sending - self.one_way_calls
+
     def settle_with_captured(self) -> None:
         """For a run whose both sides are ours: `lost` and `duplicates` become what happened on the way.
 
@@ -158,8 +207,8 @@ class MediaSummary:
         if self.captured_lost:
             self.worst = None
 
-    def count_port(self, record: CallMedia) -> None:
-        """Add one ended record to what was received."""
+    def count_port(self, record: CallMedia, limits: QualityLimits) -> None:
+        """Add one ended record to what was received, and judge it."""
         for name in ("received_packets", "received_bytes", "lost", "duplicates", "reordered", "rtcp_packets"):
             setattr(self, name, getattr(self, name) + getattr(record, name))
         self.other_datagrams += record.other_datagrams
@@ -168,6 +217,11 @@ class MediaSummary:
             if record.jitter_measured:
                 self.jitter_us.record(round(record.mean_jitter_ms * 1000))
             self.loss_ppm.record(round(record.loss * 1_000_000))
+            if record.mos:
+                self.mos_milli.record(round(record.mos * 1000))
+                self.below_mos += record.mos < limits.min_mos
+            self.above_loss += record.loss > limits.max_loss
+            self.above_jitter += record.jitter_measured and record.mean_jitter_ms > limits.max_jitter_ms
             for payload_type in record.payload_types:
                 self.payload_types[payload_type] = self.payload_types.get(payload_type, 0) + 1
             self.worst = _worse(self.worst, record)

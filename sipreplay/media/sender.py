@@ -15,6 +15,7 @@ from operator import length_hint
 import numpy as np
 from numpy.typing import NDArray
 
+from sipreplay.media.impairer import Impairer
 from sipreplay.media.lanes import FLOW_SPAN_US, Address, Batch, Lane, Send, Shelf, Staging
 from sipreplay.media.sources import Flow
 from sipreplay.media.tally import Tally
@@ -48,6 +49,8 @@ class Sender:
         self._clock_us = clock_us
         self.totals = SendTotals()
         self.tally = Tally()
+        self.impairer: Impairer | None = None
+        """What is done to the packets on purpose before they leave."""
         self.tick = clock_us() // TICK_US
         """The next tick to run."""
         self._slots: dict[int, list[tuple[Batch, int, int]]] = {}
@@ -295,6 +298,10 @@ class Sender:
         """Prepare what `members` send before `planned_until` in the lap that runs."""
         shelf = lane.shelf
         streams, packets, due_us = self._due(lane, members)
+        if self.impairer is not None and len(streams):
+            streams, packets, due_us = self.impairer.apply(streams, packets, due_us, shelf.offset_us)
+            # A late packet may outlive the rows that windows use in turn.
+            staging = Staging
         total = len(streams)
         if not total:
             return

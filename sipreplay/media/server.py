@@ -29,9 +29,11 @@ from sipreplay.media.calls import CallTable, Client
 from sipreplay.media.commands import FINISH, SIZE, unpack
 from sipreplay.media.echo import Echo
 from sipreplay.media.generate import make_source
+from sipreplay.media.impairer import Impairer
+from sipreplay.media.impairment import Impairment
 from sipreplay.media.made import Made
 from sipreplay.media.receiver import Receiver
-from sipreplay.media.results import CallMedia
+from sipreplay.media.results import CallMedia, QualityLimits
 from sipreplay.media.scheduling import die_with, quiet_collector, take_class
 from sipreplay.media.sender import TICK_US, Sender
 from sipreplay.media.sockets import RECEIVE_BUFFER, need_descriptors
@@ -71,6 +73,10 @@ class MediaServer:
         self._sender = Sender(clock_us)
         self._receiver = Receiver()
         self._table = CallTable(self._sender, self._receiver, settings.get("seed"))
+        self._table.limits = QualityLimits(**settings.get("limits", {}))
+        impairment = Impairment(**settings.get("impairment", {}))
+        if impairment:
+            self._sender.impairer = Impairer(impairment)
         self._clients: list[Client] = []
         self._connections: dict[int, _Connection] = {}
         self._source_numbers: dict[tuple[str, str], int] = {}

@@ -210,10 +210,16 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
     if media.scheduling:
         sent.append(SCHEDULING.get(media.scheduling, media.scheduling))
     yield _row("RTP sent", dotted(*sent))
+    planted = ((media.planted_lost, "lost"), (media.planted_reordered, "sent after their successors"))
+    if any(number for number, _ in planted):
+        yield _row("", dotted(*(f"{plural(number, 'packet')} {what} on purpose" for number, what in planted if number)))
+    if media.echoed_packets:
+        yield _row("", dotted(f"{plural(media.echoed_packets, 'packet')} sent back to where they came from"))
     for number, what in (
         (media.no_destination, "streams had no usable address in the peer's SDP"),
         (media.refused_ports, "streams had no port to send from"),
         (media.queue_overflows, "commands did not fit the queue"),
+        (media.unplayable, "streams had a file that could not be read"),
     ):
         if number:
             yield _row("", [(f"{count(number)} {what}", "bad")])
@@ -227,6 +233,9 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
         got.append((f"{count(media.duplicates)} duplicate, {count(media.reordered)} out of order", "warn"))
     if media.jitter_us.count:
         got.append(f"jitter {spread_text(media.jitter_us)}")
+    if media.mos_milli.count:
+        median, least = media.mos_milli.percentile(50) / 1000, media.mos_milli.minimum / 1000
+        got.append(f"MOS p50 {median:.2f}, least {least:.2f}")
     yield _row("RTP received", dotted(*got))
     if summary.calls_silent:
         expecting = count(summary.calls_expecting_media)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sipreplay.media.impairment import Impairment
 from sipreplay.verify.verdict import Limits
 
 
@@ -44,6 +45,7 @@ class RunOptions:
     allow_exec: bool = False
     allow_net: list[str] = field(default_factory=list)
     """Networks that `setdest` may send to besides loopback and the target."""
+    impairment: Impairment = field(default_factory=Impairment)
     command: str = ""
     """The command line, for the report."""
     grace_s: float = 64.0

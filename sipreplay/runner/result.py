@@ -6,6 +6,7 @@ import os
 import platform
 
 from sipreplay import __version__
+from sipreplay.media.results import MediaSummary, QualityLimits
 from sipreplay.report.model import RunSummary, ScenarioResult
 from sipreplay.runner.options import RunOptions
 from sipreplay.runner.plan import Plan, printed
@@ -33,12 +34,16 @@ def summarise(plan: Plan, options: RunOptions, outcome: Outcome) -> RunSummary:
         outcome.media.settle_with_captured()
     expecting = sum(p.statistics.successful for p in outcome.callers + outcome.callees if p.side.expects_media)
     silent = max(0, expecting - outcome.media.calls_receiving) if outcome.media and plan.target is None else 0
+    limits = options.limits
+    judged = limits.require_media or limits.quality != QualityLimits()
     observed = Observed(
         uac=every_call,
         uas=merged([p.statistics for p in outcome.callees]) if outcome.callers and outcome.callees else None,
         wanted_rate_cps=rate,
         achieved_rate_cps=kept,
         media_lateness=outcome.media.lateness_us if outcome.media else None,
+        media=outcome.media or (MediaSummary() if judged else None),
+        media_calls=sum(p.statistics.successful for p in outcome.callers + outcome.callees if p.side.uses_media),
         calls_silent=silent,
         interrupted=outcome.interrupted,
         legs=outcome.legs,

@@ -26,7 +26,7 @@ LIVE_MEDIA_TURNS = 10
 def run_plan(plan: Plan, options: RunOptions) -> RunSummary:
     """Play, print the summary, write the report. Raises SipReplayError for what prevents the start."""
     with settled_injection(plan, options.settings, options.auth), Dumps(plan, options) as dumps:
-        with Session(plan, dumps.media_records) as session:
+        with Session(plan, options, dumps.media_records) as session:
             _tell(plan, session)
             outcome = _play(session, plan, options, dumps)
         summary = summarise(plan, options, outcome)

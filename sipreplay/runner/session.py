@@ -21,6 +21,7 @@ from sipreplay.errors import ScenarioError, SipReplayError, TransportError
 from sipreplay.media.client import ClientDescription
 from sipreplay.media.process import MediaProcess
 from sipreplay.media.results import MediaSummary
+from sipreplay.runner.options import RunOptions
 from sipreplay.runner.plan import Pair, Plan, Side
 from sipreplay.runner.sizing import open_calls
 from sipreplay.stats.calls import CallStatistics, merged
@@ -71,8 +72,9 @@ class Outcome:
 class Session:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, records: Path | None = None) -> None:
+    def __init__(self, plan: Plan, options: RunOptions, records: Path | None = None) -> None:
         """`records`: CSV that gets one line for every call's media."""
+        self._options = options
         self.plan = plan
         self.outcome = Outcome()
         self._records = records
@@ -155,7 +157,9 @@ class Session:
 
     def _start(self) -> None:
         if any(side.uses_media for side in self.plan.sides):
-            self._media = MediaProcess(records=self._records).start()
+            self._media = MediaProcess(
+                records=self._records, limits=self._options.limits.quality, impairment=self._options.impairment
+            ).start()
         if self.plan.legs is not None:
             self._start_legs(self.plan.legs.config)
             return

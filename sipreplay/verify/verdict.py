@@ -6,9 +6,11 @@ could not keep its own schedule, what the system under test did with late traffi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from sipreplay.errors import ExitCode
+from sipreplay.media.results import MediaSummary, QualityLimits
 from sipreplay.stats.calls import CallStatistics
 from sipreplay.stats.histogram import Histogram
 from sipreplay.stats.legs import NOT_LINKED, LegTotals
@@ -25,10 +27,14 @@ class Limits:
 
     lateness_ms: float = 50.0
     """Calls started after their due time, 99th percentile."""
-    media_lateness_ms: float = 20.0
-    """RTP packets sent after their due time, 99th percentile: one packet interval of common audio."""
+    media_lateness_ms: float = 10.0
+    """RTP packets sent after their due time, 99th percentile: half a packet interval of common audio."""
     rate_ratio: float = 0.95
     """Least share of the wanted rate."""
+    quality: QualityLimits = field(default_factory=QualityLimits)
+    """What each received stream must hold."""
+    require_media: str = ""
+    """What each good call with media must have done with RTP: "sent", "received", "both", or "" for nothing."""
 
 
 @dataclass(slots=True)
@@ -43,6 +49,9 @@ class Observed:
     achieved_rate_cps: float = 0.0
     """Starts that were due and kept (or counted as not started) a second."""
     media_lateness: Histogram | None = None
+    media: MediaSummary | None = None
+    media_calls: int = 0
+    """Good calls whose scenario uses media."""
     calls_silent: int = 0
     """Calls that should have received RTP and got none."""
     interrupted: bool = False
@@ -81,12 +90,12 @@ def generator_faults(observed: Observed, limits: Limits) -> list[str]:
         if p99_ms > limits.media_lateness_ms:
             faults.append(
                 f"RTP was sent late: 99 % within {p99_ms:.1f} ms of its due time, limit {limits.media_lateness_ms:g} ms"
-                " (--max-media-lateness)"
+                f" (--max-media-lateness){_held(observed.media)}"
             )
     return faults
 
 
-def failures(observed: Observed) -> list[str]:
+def failures(observed: Observed, limits: Limits) -> list[str]:
     """What the run showed to be wrong; empty when nothing."""
     found = []
     uac, uas = observed.uac, observed.uas
@@ -111,12 +120,72 @@ def failures(observed: Observed) -> list[str]:
             )
     if observed.calls_silent:
         found.append(f"{observed.calls_silent} calls received no RTP although the capture shows some")
+    if observed.media is not None:
+        found += _media_failures(observed, observed.media, limits)
+    return found
+
+
+def _held(media: MediaSummary | None) -> str:
+    """How many streams would have been kept in time."""
+    if media is None or not media.streams_held:
+        return ""
+    held, peak = media.streams_held, media.peak_streams
+    if held < peak:
+        return f"; this machine would hold about {held} such streams, and {peak} were sent at a time"
+    return f"; the CPU would do for {held} such streams ({peak} were sent at a time), but other work held it up"
+
+
+def _media_failures(observed: Observed, media: MediaSummary, limits: Limits) -> list[str]:
+    """What is below the thresholds. Where a threshold could not be measured, that fails as well."""
+    found = []
+    quality, ports = limits.quality, media.loss_ppm.count
+    if quality.min_mos:
+        if media.below_mos:
+            lowest = media.mos_milli.minimum / 1000
+            found.append(
+                f"{media.below_mos} of {ports} received streams have a MOS below {quality.min_mos:g} (--min-mos);"
+                f" the lowest is {lowest:.2f}"
+            )
+        unscored = ports - media.mos_milli.count
+        if unscored or not ports:
+            found.append(
+                f"{unscored} of {ports} received streams have no MOS: their codec has no published figures (--min-mos)"
+            )
+    if quality.max_loss < 1:
+        if media.above_loss:
+            found.append(
+                f"{media.above_loss} of {ports} received streams lost more than {quality.max_loss:.2%} (--max-loss);"
+                f" the worst lost {media.loss_ppm.maximum / 10_000:.2f}%"
+            )
+        elif not ports:
+            found.append("no stream was received, so that no loss was measured (--max-loss)")
+    if quality.max_jitter_ms < math.inf:
+        if media.above_jitter:
+            found.append(
+                f"{media.above_jitter} of {ports} received streams had more than {quality.max_jitter_ms:g} ms of jitter"
+                f" (--max-jitter); the worst had {media.jitter_us.maximum / 1000:.1f} ms"
+            )
+        unmeasured = ports - media.jitter_us.count
+        if unmeasured or not ports:
+            found.append(
+                f"{unmeasured} of {ports} received streams have no jitter: their clock is not known (--max-jitter)"
+            )
+    if limits.require_media:
+        did = {"sent": media.calls_sending, "received": media.calls_receiving, "both": media.calls_both_ways}
+        missing = observed.media_calls - did[limits.require_media]
+        words = {"sent": "sent no RTP", "received": "received no RTP", "both": "had no RTP both ways"}
+        if missing > 0:
+            found.append(
+                f"{missing} of {observed.media_calls} good calls {words[limits.require_media]} (--require-media)"
+            )
+        elif not observed.media_calls:
+            found.append("no good call uses media (--require-media)")
     return found
 
 
 def judge(observed: Observed, limits: Limits) -> Verdict:
     """The verdict of a run."""
-    wrong = failures(observed)
+    wrong = failures(observed, limits)
     if observed.interrupted:
         return Verdict("interrupted", ExitCode.INTERRUPTED, ("stopped by the user", *wrong))
     faults = generator_faults(observed, limits)

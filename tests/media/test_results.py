@@ -9,19 +9,19 @@ import pytest
 
 from sipreplay.errors import TransportError
 from sipreplay.media.process import MediaProcess
-from sipreplay.media.results import CallMedia, MediaSummary
+from sipreplay.media.results import CallMedia, MediaSummary, QualityLimits
 
 
 def record(call: int, *, received: int = 100, lost: int = 0, jitter_ms: float = 1.0) -> CallMedia:
     return CallMedia(
-        0, call, 10000, 100, 17200, received, received * 172, lost, 0, 0, True, jitter_ms, 2.0, (0, 101), (7,)
+        0, call, 10000, 100, 17200, received, received * 172, lost, 0, 0, True, jitter_ms, 2.0, 4.3, (0, 101), (7,)
     )
 
 
 def test_the_worst_call_is_the_one_with_most_loss_then_most_jitter() -> None:
     summary = MediaSummary()
     for one in (record(1, jitter_ms=9), record(2, lost=5), record(3, lost=5, jitter_ms=3), record(4, received=0)):
-        summary.count_port(one)
+        summary.count_port(one, QualityLimits())
     assert summary.worst is not None
     assert summary.worst.call_number == 3
     assert (summary.received_packets, summary.lost) == (300, 10)
@@ -40,10 +40,10 @@ def test_calls_are_one_way_silent_or_heard() -> None:
 
 def test_summaries_of_two_processes_merge_and_survive_json() -> None:
     one, other = MediaSummary(scheduling="fifo", receive_buffer=4096), MediaSummary(scheduling="nice")
-    one.count_port(record(1))
+    one.count_port(record(1), QualityLimits())
     one.sent_packets, one.streams = 10, 1
     one.lateness_us.record(100, 10)
-    other.count_port(record(2, lost=1))
+    other.count_port(record(2, lost=1), QualityLimits())
     other.sent_packets, other.streams, other.receive_buffer = 20, 2, 2048
     other.lateness_us.record(900, 20)
     total = MediaSummary.from_dict(json.loads(json.dumps(one.to_dict())))

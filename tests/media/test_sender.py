@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_files import SSRC, rtp
 
+from sipreplay.media.impairer import Impairer
+from sipreplay.media.impairment import Impairment
 from sipreplay.media.lanes import Address
 from sipreplay.media.sender import Sender
 from sipreplay.media.sources import Datagram, Flow, build_source
@@ -220,3 +222,23 @@ def test_numbers_of_ended_streams_are_used_again() -> None:
             bench.sender.free(number)
     assert max(numbers) < 512
     assert len(bench.sent) == 900
+
+
+def test_planted_loss_leaves_gaps_and_planted_jitter_does_not_outlive_its_call() -> None:
+    bench = Bench()
+    bench.sender.impairer = Impairer(Impairment(loss=0.2, jitter_ms=30, distribution="uniform"))
+    stream = bench.start(g711(100))
+    kept = bench.start(g711(100), ("127.0.0.2", 7))
+    bench.run(1000)
+    bench.sender.stop(stream)
+    before = len([1 for _, _, address in bench.sent if address == PEER])
+    bench.run(3000)
+    assert len([1 for _, _, address in bench.sent if address == PEER]) == before
+    bench.sender.collect()
+    numbers = [parse_rtp(d).sequence - 1000 for _, d, address in bench.sent if address != PEER]
+    assert len(numbers) == len(set(numbers)) == int(bench.sender.tally.sent[kept]) < 95
+    assert numbers != sorted(numbers)
+    for when, data, _ in bench.sent:
+        packet = parse_rtp(data)
+        assert packet.timestamp == (packet.sequence - 1000) * 160 + 5000, "rows of late packets are not used again"
+        assert 0 <= when - ORIGIN_US - (packet.sequence - 1000) * 20_000 <= 92_000

@@ -1,4 +1,9 @@
+import re
+
+import pytest
+
 from sipreplay.errors import ExitCode
+from sipreplay.media.results import CallMedia, MediaSummary, QualityLimits
 from sipreplay.stats.calls import CallStatistics
 from sipreplay.stats.histogram import Histogram
 from sipreplay.verify.verdict import Limits, Observed, judge
@@ -80,3 +85,64 @@ def test_an_interrupted_run_is_neither() -> None:
 def test_a_dead_process_makes_the_run_invalid() -> None:
     verdict = judge(Observed(calls(), broken=["the UAS process ended with code 9"]), Limits())
     assert verdict.exit_code == ExitCode.INVALID_RUN
+
+
+def heard(*records: CallMedia, limits: QualityLimits) -> MediaSummary:
+    media = MediaSummary()
+    for record in records:
+        media.count_port(record, limits)
+        media.count_call(record.sent_packets, record.received_packets)
+    return media
+
+
+def stream(lost: int = 0, jitter_ms: float = 1.0, mos: float = 4.4, *, sent: int = 100) -> CallMedia:
+    return CallMedia(
+        0, 1, 10000, sent, received_packets=100 - lost, lost=lost, jitter_measured=jitter_ms > 0,
+        mean_jitter_ms=jitter_ms, mos=mos,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("quality", "good", "bad", "words"),
+    [
+        (QualityLimits(min_mos=4.0), stream(mos=4.0), stream(mos=3.9), "MOS below 4 .*lowest is 3.90"),
+        (QualityLimits(min_mos=4.0), stream(), stream(mos=0.0), "1 of 2 received streams have no MOS"),
+        (QualityLimits(max_loss=0.03), stream(lost=3), stream(lost=4), "more than 3.00%.*worst lost 4.00%"),
+        (QualityLimits(max_jitter_ms=20), stream(jitter_ms=20), stream(jitter_ms=20.5), "more than 20 ms.*20.5 ms"),
+        (QualityLimits(max_jitter_ms=20), stream(), stream(jitter_ms=0.0), "have no jitter"),
+    ],
+)
+def test_a_stream_beyond_a_threshold_fails_the_run_and_one_on_it_does_not(
+    quality: QualityLimits, good: CallMedia, bad: CallMedia, words: str
+) -> None:
+    limits = Limits(quality=quality)
+    assert judge(Observed(calls(), media=heard(good, good, limits=quality)), limits).exit_code == ExitCode.PASSED
+    verdict = judge(Observed(calls(), media=heard(good, bad, limits=quality)), limits)
+    assert verdict.exit_code == ExitCode.FAILED
+    assert re.search(words, verdict.reasons[0]), verdict.reasons
+    assert judge(Observed(calls(), media=MediaSummary()), limits).exit_code == ExitCode.FAILED, "nothing was shown"
+    assert judge(Observed(calls(), media=heard(bad, limits=QualityLimits())), Limits()).exit_code == ExitCode.PASSED
+
+
+def test_media_both_ways_is_asked_of_every_good_call() -> None:
+    media = heard(stream(), stream(), stream(sent=0), limits=QualityLimits())
+    both = Limits(require_media="both")
+    assert judge(Observed(calls(), media=media, media_calls=2), both).exit_code == ExitCode.PASSED
+    verdict = judge(Observed(calls(), media=media, media_calls=3), both)
+    assert verdict.reasons == ("1 of 3 good calls had no RTP both ways (--require-media)",)
+    assert judge(Observed(calls(), media=media, media_calls=3), Limits(require_media="received")).exit_code == 0
+    assert "no good call uses media" in judge(Observed(calls(), media=MediaSummary()), both).reasons[0]
+
+
+def test_a_run_that_was_too_much_says_how_many_streams_the_machine_holds() -> None:
+    lateness = Histogram()
+    lateness.record(40_000, 2000)
+    # 1,000 streams for 10 s took 4 s of CPU, and 1 s of waiting for it.
+    media = MediaSummary(peak_streams=3000, stream_s=10_000, run_s=4, wait_s=1, processes=1)
+    verdict = judge(Observed(calls(), media_lateness=lateness, media=media), Limits())
+    assert verdict.exit_code == ExitCode.INVALID_RUN
+    assert "hold about 1800 such streams, and 3000 were sent" in verdict.reasons[0]
+    media.peak_streams = 100
+    assert (
+        "other work held it up" in judge(Observed(calls(), media_lateness=lateness, media=media), Limits()).reasons[0]
+    )
