@@ -19,8 +19,11 @@ from sipreplay.cli.types import Duration, Setting, Target
 @click.option("--limit", type=int, metavar="N", help="Most calls in progress; a call due at the limit is not started.")
 @click.option("--users", type=int, metavar="N", help="Keep N calls open, instead of a rate.")
 @click.option("--report", type=click.Path(path_type=Path, file_okay=False), help="Folder for dumps, charts and page.")
-@click.option("--force", is_flag=True, help="Write into a report folder that is not empty.")
+@click.option("--force", is_flag=True, help="Write into a report folder that is not empty, and over a recording.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the summary as JSON.")
+@click.option(
+    "--record", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.pcap", help="Write what goes and comes."
+)
 @click.option("--local-ip", default="", metavar="IP", help="Address to send from and listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="SIP port to send from and listen on.")
 @click.option("--listen", default="", metavar="[IP:]PORT", help="Where calls that the target passes on are answered.")
@@ -74,6 +77,7 @@ def command(
     report: Path | None,
     force: bool,
     json_file: Path | None,
+    record: Path | None,
     local_ip: str,
     port: int | None,
     listen: str,
@@ -106,6 +110,7 @@ def command(
     answering side takes what it passes on, where the bundle has both legs. The exit code is the verdict: 0 passed,
     1 failed, 5 invalid (the generator was the limit), 130 interrupted.
     """
+    from sipreplay.cli.outputs import check_new, check_outputs
     from sipreplay.errors import UsageError
     from sipreplay.media.impairment import Impairment, parse_jitter
     from sipreplay.media.results import QualityLimits
@@ -146,6 +151,7 @@ def command(
         max_hold_s=max_hold,
         report=report,
         json_file=json_file,
+        record=record,
         force=force,
         limits=Limits(
             max_lateness,
@@ -162,6 +168,8 @@ def command(
         allow_net=list(allow_net),
         command="sipreplay " + " ".join(sys.argv[1:]),
     )
+    check_outputs({"--json": json_file, "--record": record}, paths)
+    check_new("--record", record, force)
     plan = make_plan(options)
     if dry_run:
         click.echo(describe(plan))

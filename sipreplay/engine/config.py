@@ -69,6 +69,8 @@ class EngineConfig:
     """Most calls in progress; None: SIPp's default from rate and pauses; 0: none."""
     calls: int | None = None
     """Calls to create; None: no end."""
+    starts_s: tuple[float, ...] = ()
+    """When each call is due after the start, ascending: instead of a rate, and all calls there are."""
     duration_s: float | None = None
     """Stop creating calls after that long."""
     users: int | None = None
@@ -168,6 +170,10 @@ class EngineConfig:
     """Time stamps by RFC 3339 instead of SIPp's with tabs."""
     trace_call: Path | None = None
     """The messages of the first call, as a pcap."""
+    record: Path | None = None
+    """Part of the run's recording (`capture.recording`): what is sent."""
+    record_received: bool = True
+    """Whether what is received goes into it too: not where the peer is ours and records what it sends."""
     out_of_call: Path | str | None = None
     """Scenario for requests outside of any call (SIPp -oocsf, -oocsn)."""
     out_of_call_builtin: bool = False

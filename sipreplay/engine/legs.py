@@ -70,10 +70,15 @@ class _Shared:
     def __init__(self, link: UdpLink) -> None:
         self.address = link.address
         self.send: Callable[[bytes, Address], object] = link.send
+        self._local_of = link.local_of
         self.sockets = 1
 
-    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
+    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool, sources: bool = False) -> None:
         """The socket is registered once, by the loop."""
+
+    def local_of(self, address: Address) -> Address:
+        """That of the socket."""
+        return self._local_of(address)
 
     def deliver_to(self, receive: Receive) -> None:
         """The loop decides who gets what."""
@@ -233,7 +238,8 @@ class LegsLoop:
         try:
             for number, link in self.links.items():
                 receive = self.arrive if number < 0 else self.parts[number].loop.receive
-                link.begin(poll, receive, self._lost(number), client=number >= 0)
+                recorded = number >= 0 and self.parts[number].leg.config.record is not None
+                link.begin(poll, receive, self._lost(number), client=number >= 0, sources=recorded)
             self._control.setblocking(False)
             poll.register(self._control, select.EPOLLIN)
             on_ready(self._shared.address)

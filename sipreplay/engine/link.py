@@ -16,6 +16,7 @@ from sipreplay.engine.config import EngineConfig
 from sipreplay.stats.calls import CallStatistics
 
 LARGEST = 65536
+KNOWN_HOSTS = 4096
 
 Receive = Callable[[bytes, Address | None, float], None]
 Lost = Callable[[Address, float], None]
@@ -34,11 +35,14 @@ class Link(Protocol):
     def send(self, data: bytes, address: Address) -> object:
         """Send one message. Raises BlockingIOError if there is no room now, OSError if it cannot be sent."""
 
-    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
+    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool, sources: bool = False) -> None:
         """Register with `poll` and hand what comes to `receive`, and addresses whose connection is gone to `lost`.
 
-        `client`: where a datagram comes from need not be told.
+        `client`: where a datagram comes from need not be told, unless `sources` asks for it.
         """
+
+    def local_of(self, address: Address) -> Address:
+        """Our own address on the way to and from a peer."""
 
     def deliver_to(self, receive: Receive) -> None:
         """Hand what comes to another function from now on."""
@@ -66,6 +70,8 @@ class UdpLink:
         self._receive: Receive | None = None
         self._client = False
         self._drain = config.messages_a_turn
+        self._wildcard = self.address[0] in ("0.0.0.0", "::")
+        self._hosts: dict[str, str] = {}
         self._lost: Lost | None = None
 
     @property
@@ -77,14 +83,25 @@ class UdpLink:
         """Its descriptor."""
         return self._socket.fileno()
 
-    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
+    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool, sources: bool = False) -> None:
         """Register with `poll`. `lost` hears of addresses where nobody listens, as far as their hosts say so."""
         self._receive = receive
-        self._client = client
+        self._client = client and not sources
         self._lost = lost
         if client:
             transport.ask_for_refusals(self._socket)
         poll.register(self._socket, select.EPOLLIN)
+
+    def local_of(self, address: Address) -> Address:
+        """The bound address; where that is the wildcard, the one that the system sends from to this peer."""
+        if not self._wildcard:
+            return self.address
+        host = self._hosts.get(address[0])
+        if host is None:
+            if len(self._hosts) >= KNOWN_HOSTS:
+                self._hosts.clear()
+            host = self._hosts[address[0]] = transport.source_towards(self._socket, address)
+        return host, self.address[1]
 
     def deliver_to(self, receive: Receive) -> None:
         """Hand datagrams to another function from now on."""

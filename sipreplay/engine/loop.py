@@ -163,7 +163,7 @@ class Loop:
         )
         self.role = role_of(self.program, config.twin)
         self.twin: TwinLink | None = self._twins()
-        self.traces = Traces(config, self.address)
+        self.traces = Traces(config, link)
         self.wire()
         self.reason = ""
         self.message = ""
@@ -204,13 +204,18 @@ class Loop:
     def wire(self) -> None:
         """Put what is traced now around sending and receiving; again after each change of the traces."""
         send = self.traces.sending(self.link.send)
-        self.receive = self.traces.receiving(self.engine.receive)
+        self.receive = self.traces.receiving(self.engine.receive, quiet=self._quiet)
         self.link.deliver_to(self.receive)
         self.engine.send = send
         self.traces.attach(self.engine)
         for engine in self.companions.engines:
             engine.send = send
             self.traces.attach(engine, main=False)
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether the engine need not know where messages come from."""
+        return self.program.client and not (self.config.auto_answer or bool(self.companions.engines))
 
     def run(
         self,
@@ -280,10 +285,8 @@ class Loop:
     def _begin(self, poll: select.epoll) -> None:
         """Register all sockets."""
         self._poll = poll
-        config = self.config
-        needs_sources = config.auto_answer or bool(self.companions.engines)
-        quiet = self.program.client and not needs_sources
-        self.link.begin(poll, self.receive, self._lost, client=quiet)
+        sources = self.config.record is not None and self.config.record_received
+        self.link.begin(poll, self.receive, self._lost, client=self._quiet, sources=sources)
         if self.control is not None:
             self.control.setblocking(False)
             poll.register(self.control, select.EPOLLIN)

@@ -60,7 +60,7 @@ class StreamLink:
                 self._listener.close()
                 raise
 
-    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool) -> None:
+    def begin(self, poll: select.epoll, receive: Receive, lost: Lost, *, client: bool, sources: bool = False) -> None:
         """Register the sockets there are; more come."""
         self._poll = poll
         self._receive = receive
@@ -77,6 +77,14 @@ class StreamLink:
     def deliver_to(self, receive: Receive) -> None:
         """Hand messages to another function from now on."""
         self._receive = receive
+
+    def local_of(self, address: Address) -> Address:
+        """The own end of the connection to a peer."""
+        connection = self._by_address.get(address)
+        try:
+            return self.address if connection is None else transport.address_of(connection.sock)
+        except OSError:
+            return self.address
 
     def send(self, data: bytes, address: Address) -> object:
         """Send, or keep what the socket does not take now. Raises OSError without a connection."""

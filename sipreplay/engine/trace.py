@@ -24,6 +24,8 @@ from sipreplay.errors import TransportError
 if TYPE_CHECKING:
     from sipreplay.engine.call_trace import CallTrace
     from sipreplay.engine.engine import Engine, Send
+    from sipreplay.engine.link import Link
+    from sipreplay.engine.wire_record import WireRecord
 
 Receive = Callable[[bytes, Address | None, float], None]
 
@@ -31,8 +33,9 @@ Receive = Callable[[bytes, Address | None, float], None]
 class Traces:
     """The trace files of one run. Raises TransportError if one cannot be created."""
 
-    def __init__(self, config: EngineConfig, local: Address) -> None:
-        """`local`: the bound address, for the trace of a call."""
+    def __init__(self, config: EngineConfig, link: Link) -> None:
+        """`link`: what the traced messages travel over."""
+        local = link.address
         self._config = config
         self._transport = config.transport
         self._stack = ExitStack()
@@ -43,6 +46,7 @@ class Traces:
         self._history: CallHistory | None = None
         self._times: RttWriter | None = None
         self._call: CallTrace | None = None
+        self._record: WireRecord | None = None
         paths = {
             "messages": config.trace_messages,
             "shortmessages": config.trace_short,
@@ -65,6 +69,13 @@ class Traces:
 
             self._call = CallTrace(config.trace_call, local)
             self._stack.callback(self._call.close)
+
+        if config.record is not None:
+            from sipreplay.engine.wire_record import WireRecord
+
+            received = config.record_received
+            self._record = WireRecord(config.record, link, tcp=self._transport == "TCP", received=received)
+            self._stack.callback(self._record.close)
 
     def switch(self, kind: str, path: Path | None) -> None:
         """Begin a log in `path`, or end it (None).
@@ -96,6 +107,8 @@ class Traces:
 
     def sending(self, send: Send) -> Send:
         """`send`, or one that writes every message as well."""
+        if self._record is not None:
+            send = self._record.sending(send)
         if self._call is not None:
             send = self._call.sending(send)
         if self._history is not None:
@@ -120,8 +133,10 @@ class Traces:
 
         return traced
 
-    def receiving(self, receive: Receive) -> Receive:
-        """`receive`, or one that writes every message first."""
+    def receiving(self, receive: Receive, *, quiet: bool = False) -> Receive:
+        """`receive`, or one that writes every message first. `quiet`: it is not told where messages come from."""
+        if self._record is not None:
+            receive = self._record.receiving(receive, quiet=quiet)
         if self._call is not None:
             receive = self._call.receiving(receive)
         if self._history is not None:

@@ -98,6 +98,17 @@ def address_of(sock: socket.socket) -> tuple[str, int]:
     return str(name[0]), int(name[1])
 
 
+def source_towards(sock: socket.socket, remote: tuple[str, int]) -> str:
+    """The address that the system sends from to a peer: what it chooses for a socket connected there (sends nothing).
+    The socket's own where it cannot tell."""
+    with socket.socket(sock.family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(remote)
+        except OSError:
+            return address_of(sock)[0]
+        return address_of(probe)[0]
+
+
 def connect(config: EngineConfig, remote: tuple[str, int], timeout_s: float) -> socket.socket:
     """A TCP connection from the local address, non-blocking once it stands. Raises TransportError."""
     sock = socket.socket(family_of(remote[0]), socket.SOCK_STREAM)

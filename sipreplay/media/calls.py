@@ -16,9 +16,10 @@ from sipreplay.media.blocks import BLOCK, Blocks
 from sipreplay.media.commands import Command, socket_address
 from sipreplay.media.echo import Echo
 from sipreplay.media.generate import SSRC
-from sipreplay.media.lanes import Address
+from sipreplay.media.lanes import Address, Send
 from sipreplay.media.load import Load
 from sipreplay.media.receiver import Receiver, sender_key
+from sipreplay.media.record import MediaRecord
 from sipreplay.media.results import CallMedia, MediaSummary, QualityLimits
 from sipreplay.media.sender import Sender
 from sipreplay.media.sources import MediaSource
@@ -90,7 +91,11 @@ class Client:
 class CallTable:
     """All calls of all clients, and the totals of those that ended."""
 
-    def __init__(self, sender: Sender, receiver: Receiver, seed: int | None = None) -> None:
+    def __init__(
+        self, sender: Sender, receiver: Receiver, seed: int | None = None, record: MediaRecord | None = None
+    ) -> None:
+        """`record` gets what is sent."""
+        self._recorder = record
         self.sender = sender
         self.receiver = receiver
         self.summary = MediaSummary()
@@ -288,7 +293,10 @@ class CallTable:
                 continue
             self.sender.add(flow)
             target = _beside(address, flow.port_offset)
-            stream = self.sender.start(flow, port.opened.sendto, target, command.time_ns // 1000, rewrite, laps)
+            send: Send = port.opened.sendto
+            if self._recorder is not None:
+                send = self._recorder.sending(port.opened)
+            stream = self.sender.start(flow, send, target, command.time_ns // 1000, rewrite, laps)
             leg.streams.append((stream, flow.port_offset, streamed))
             if source.pattern is not None:
                 leg.checked.add(stream)

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 
 from sipreplay.media.receiver import Receiver
+from sipreplay.media.record import MediaRecord
 from sipreplay.media.sweep import PortSocket
 
 LARGEST = 2048
@@ -22,8 +23,19 @@ _TIMESPEC = struct.Struct("qq")
 class Echo:
     """The echoing ports of one media process."""
 
-    def __init__(self, receiver: Receiver, watch: Callable[[int], None], unwatch: Callable[[int], None]) -> None:
-        """`watch` and `unwatch`: tell the loop to call `readable` for a descriptor, or not any more."""
+    def __init__(
+        self,
+        receiver: Receiver,
+        watch: Callable[[int], None],
+        unwatch: Callable[[int], None],
+        record: MediaRecord | None = None,
+        *,
+        received: bool = False,
+    ) -> None:
+        """`watch` and `unwatch`: tell the loop to call `readable` for a descriptor, or not any more. `record` gets what
+        goes back, and if asked what is `received`."""
+        self._record = record
+        self._received = received
         self._receiver = receiver
         self._watch = watch
         self._unwatch = unwatch
@@ -64,6 +76,8 @@ class Echo:
             return False
         opened, note, largest = port.opened, self._receiver.note, self.largest
         silent = descriptor in self.suspended
+        record = self._record
+        send = opened.sendto if record is None else record.sending(opened)
         for _ in range(_TURN):
             try:
                 data, control, _, address = opened.recvmsg(largest, _CONTROL)
@@ -73,11 +87,13 @@ class Echo:
                 # An ICMP error of an earlier echo: whoever sent that is gone.
                 continue
             seconds, nanoseconds = _TIMESPEC.unpack_from(control[0][2]) if control else (0, 0)
+            if record is not None and self._received:
+                record.datagram(opened, data, seconds + nanoseconds / 1e9, address)
             note(port, data, seconds * 1_000_000_000 + nanoseconds, address)
             if silent:
                 continue
             try:
-                opened.sendto(data, address)
+                send(memoryview(data), address)
             except OSError:
                 self.errors += 1
             else:

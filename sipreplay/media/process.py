@@ -47,10 +47,14 @@ class MediaProcess:
         seed: int | None = None,
         limits: QualityLimits | None = None,
         impairment: Impairment | None = None,
+        record: Path | None = None,
+        record_received: bool = True,
     ) -> None:
         """`scheduling`: the best class to ask for (auto, fifo, nice, normal). `records`: CSV of every call's media.
 
         `limits`: what is counted as too bad in the summary. `impairment`: what is done to all that is sent.
+
+        `record`: part of the run's recording (`capture.recording`), with what is sent, and what is received if wanted.
         """
         self._settings = {
             "name": f"sipreplay-media-{secrets.token_hex(16)}",
@@ -59,6 +63,8 @@ class MediaProcess:
             "seed": seed,
             "limits": asdict(limits or QualityLimits()),
             "impairment": asdict(impairment or Impairment()),
+            "record": str(record.absolute()) if record else None,
+            "record_received": record_received,
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None

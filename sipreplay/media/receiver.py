@@ -12,6 +12,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
+from sipreplay.media.record import RECORDED_BYTES, MediaRecord
 from sipreplay.media.results import CallMedia
 from sipreplay.media.sockets import BATCH, HEAD, Arena, dropped
 from sipreplay.media.sweep import PortSocket, Round
@@ -53,8 +54,10 @@ class Receiver:
         ("matched", np.int64),
     )
 
-    def __init__(self) -> None:
-        self._arena = Arena()
+    def __init__(self, record: MediaRecord | None = None) -> None:
+        """`record` gets every datagram that is read, if it wants what is received at all."""
+        self._record = record
+        self._arena = Arena(RECORDED_BYTES) if record is not None else Arena()
         self._arena_since_us = 0
         self._rounds = (Round(SWEEP_US), Round(RTCP_SWEEP_US))
         self.since_ns: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -259,6 +262,8 @@ class Receiver:
             found = arena.receive(descriptor, tag)
             if first < 0:
                 first = found
+            if self._record is not None and found:
+                self._record.received(port.opened, arena.last(found))
             if found < BATCH:
                 break
         return first

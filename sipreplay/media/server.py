@@ -33,6 +33,7 @@ from sipreplay.media.impairer import Impairer
 from sipreplay.media.impairment import Impairment
 from sipreplay.media.made import Made
 from sipreplay.media.receiver import Receiver
+from sipreplay.media.record import MediaRecord
 from sipreplay.media.results import CallMedia, QualityLimits
 from sipreplay.media.scheduling import die_with, quiet_collector, take_class
 from sipreplay.media.sender import TICK_US, Sender
@@ -71,8 +72,10 @@ class MediaServer:
         self._control = control
         self._pending = b""
         self._sender = Sender(clock_us)
-        self._receiver = Receiver()
-        self._table = CallTable(self._sender, self._receiver, settings.get("seed"))
+        self._recording = _recording(settings)
+        wanted = self._recording if settings.get("record_received") else None
+        self._receiver = Receiver(wanted)
+        self._table = CallTable(self._sender, self._receiver, settings.get("seed"), self._recording)
         self._table.limits = QualityLimits(**settings.get("limits", {}))
         impairment = Impairment(**settings.get("impairment", {}))
         if impairment:
@@ -92,7 +95,11 @@ class MediaServer:
         for one in (control, self._listener):
             self._epoll.register(one.fileno(), select.EPOLLIN)
         self._table.echo = Echo(
-            self._receiver, lambda fd: self._epoll.register(fd, select.EPOLLIN), self._epoll.unregister
+            self._receiver,
+            lambda fd: self._epoll.register(fd, select.EPOLLIN),
+            self._epoll.unregister,
+            self._recording,
+            received=wanted is not None,
         )
         self._answers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "add_client": self._add_client,
@@ -121,6 +128,8 @@ class MediaServer:
             self._wait(due_us - clock_ns() // 1000)
         if self._records is not None:
             self._records.close()
+        if self._recording is not None:
+            self._recording.close()
 
     def _wait(self, pause_us: int) -> None:
         """Obey commands until it is time to send. epoll counts whole milliseconds: the last part of one is slept."""
@@ -345,6 +354,10 @@ class MediaServer:
             writer.writerow(record.row())
 
         self._table.on_record = write
+
+
+def _recording(settings: dict[str, Any]) -> MediaRecord | None:
+    return MediaRecord(Path(settings["record"])) if settings.get("record") else None
 
 
 def warm_up() -> None:

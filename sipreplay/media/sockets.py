@@ -108,7 +108,7 @@ class Received(NamedTuple):
     """What the caller gave with the socket."""
     length: NDArray[np.int64]
     head: NDArray[np.uint8]
-    """(datagrams, 64): the first bytes; what is past `length` is old."""
+    """(datagrams, 64 or as many as the arena keeps): the first bytes; what is past `length` is old."""
     arrival_ns: NDArray[np.int64]
     """Kernel time, since the epoch."""
     name: NDArray[np.uint8]
@@ -118,15 +118,16 @@ class Received(NamedTuple):
 class Arena:
     """Room for 4096 datagrams, filled socket by socket."""
 
-    def __init__(self) -> None:
-        self._head = np.zeros((_ROWS, HEAD), np.uint8)
+    def __init__(self, head: int = HEAD) -> None:
+        """`head`: bytes of each datagram that are kept."""
+        self._head = np.zeros((_ROWS, head), np.uint8)
         self._name = np.zeros((_ROWS, _NAME), np.uint8)
         self._control = np.zeros((_ROWS, _CONTROL), np.uint8)
         self._vector = np.zeros((_ROWS, 2), np.uint64)
         self._header = np.zeros(_ROWS, _HEADER)
         index = np.arange(_ROWS, dtype=np.uint64)
-        self._vector[:, 0] = self._head.ctypes.data + index * HEAD
-        self._vector[:, 1] = HEAD
+        self._vector[:, 0] = self._head.ctypes.data + index * head
+        self._vector[:, 1] = head
         self._header["name"] = self._name.ctypes.data + index * _NAME
         self._header["vector"] = self._vector.ctypes.data + index * 16
         self._header["vectors"] = 1
@@ -165,6 +166,18 @@ class Arena:
         self._counts.append(1)
         self.filled += 1
 
+    def last(self, count: int) -> Received:
+        """The last `count` datagrams, of one socket; its tag is not told."""
+        rows = slice(self.filled - count, self.filled)
+        control = self._control[rows].view("<i8")
+        return Received(
+            np.zeros(0, np.int64),
+            self._header["length"][rows].astype(np.int64),
+            self._head[rows],
+            control[:, 2] * 1_000_000_000 + control[:, 3],
+            self._name[rows],
+        )
+
     def columns(self) -> Received:
         """What was read since the last reset."""
         filled = self.filled
@@ -172,7 +185,7 @@ class Arena:
         return Received(
             np.repeat(np.array(self._tags, np.int64), self._counts),
             self._header["length"][:filled].astype(np.int64),
-            self._head[:filled],
+            self._head[:filled, :HEAD],
             control[:, 2] * 1_000_000_000 + control[:, 3],
             self._name[:filled],
         )

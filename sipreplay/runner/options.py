@@ -36,6 +36,8 @@ class RunOptions:
     max_hold_s: float | None = None
     report: Path | None = None
     json_file: Path | None = None
+    record: Path | None = None
+    """Capture to write of what is sent and received."""
     force: bool = False
     limits: Limits = field(default_factory=Limits)
     callers_only: bool = False

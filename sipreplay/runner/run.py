@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 from sipreplay.report.live import LiveNumbers, LiveView
-from sipreplay.report.model import RunSummary
+from sipreplay.report.model import Artefact, RunSummary
 from sipreplay.report.summary import print_summary
+from sipreplay.report.words import plural
 from sipreplay.runner.dumps import Dumps
 from sipreplay.runner.legs import Legs
 from sipreplay.runner.options import RunOptions
 from sipreplay.runner.overrides import settled_injection
 from sipreplay.runner.plan import Plan, printed
+from sipreplay.runner.recording import Recording
 from sipreplay.runner.result import summarise
 from sipreplay.runner.session import Outcome, Session
 
@@ -25,14 +27,28 @@ LIVE_MEDIA_TURNS = 10
 
 def run_plan(plan: Plan, options: RunOptions) -> RunSummary:
     """Play, print the summary, write the report. Raises SipReplayError for what prevents the start."""
-    with settled_injection(plan, options.settings, options.auth), Dumps(plan, options) as dumps:
-        with Session(plan, options, dumps.media_records) as session:
+    return play(plan, options)[0]
+
+
+def play(plan: Plan, options: RunOptions, *, quiet: bool = False) -> tuple[RunSummary, Outcome]:
+    """The same, with what the processes left. `quiet`: prints no summary."""
+    with (
+        settled_injection(plan, options.settings, options.auth),
+        Dumps(plan, options) as dumps,
+        Recording(plan, options.record) as recording,
+    ):
+        with Session(plan, options, dumps.media_records, recording) as session:
             _tell(plan, session)
             outcome = _play(session, plan, options, dumps)
+        plan.notes += recording.finish()
         summary = summarise(plan, options, outcome)
+        if recording.path is not None:
+            what = f"what was sent and received, {plural(recording.packets, 'packet')}"
+            summary.artefacts.append(Artefact(str(recording.path), what))
         dumps.finish(summary, outcome)
-    print_summary(summary, sys.stdout)
-    return summary
+    if not quiet:
+        print_summary(summary, sys.stdout)
+    return summary, outcome
 
 
 def describe(plan: Plan) -> str:

@@ -23,6 +23,7 @@ from sipreplay.media.process import MediaProcess
 from sipreplay.media.results import MediaSummary
 from sipreplay.runner.options import RunOptions
 from sipreplay.runner.plan import Pair, Plan, Side
+from sipreplay.runner.recording import Recording
 from sipreplay.runner.sizing import open_calls
 from sipreplay.stats.calls import CallStatistics, merged
 from sipreplay.stats.legs import LegTotals
@@ -72,12 +73,15 @@ class Outcome:
 class Session:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, options: RunOptions, records: Path | None = None) -> None:
-        """`records`: CSV that gets one line for every call's media."""
+    def __init__(
+        self, plan: Plan, options: RunOptions, records: Path | None = None, recording: Recording | None = None
+    ) -> None:
+        """`records`: CSV that gets one line for every call's media. `recording`: where media is recorded."""
         self._options = options
         self.plan = plan
         self.outcome = Outcome()
         self._records = records
+        self._recording = recording
         self._media: MediaProcess | None = None
         self._legs: LegsProcess | None = None
         self._interrupts = 0
@@ -157,8 +161,13 @@ class Session:
 
     def _start(self) -> None:
         if any(side.uses_media for side in self.plan.sides):
+            recording = self._recording
             self._media = MediaProcess(
-                records=self._records, limits=self._options.limits.quality, impairment=self._options.impairment
+                records=self._records,
+                limits=self._options.limits.quality,
+                impairment=self._options.impairment,
+                record=recording.media_part if recording else None,
+                record_received=recording.received if recording else False,
             ).start()
         if self.plan.legs is not None:
             self._start_legs(self.plan.legs.config)
