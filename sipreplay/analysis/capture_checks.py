@@ -129,6 +129,8 @@ class Clocks:
 
     def look(self, case: Case) -> None:
         """Take one dialog into account."""
+        if not case.outline.early_answer:
+            return
         for transaction in case.dialog.transactions:
             answer = transaction.responses[0] if transaction.responses else None
             if answer is None or answer.time >= transaction.request.time - CLOCK_SLACK_S:
@@ -196,7 +198,7 @@ def left_apart(analysis: Analysis) -> Iterator[Finding]:
 
 def seen_in_part(case: Case) -> Iterator[Finding]:
     """One dialog of which the capture shows one direction, or not the beginning or the end."""
-    dialog = case.dialog
+    dialog = case.hop
     if case.half_seen:
         yield case.finding(
             Severity.WARNING,

@@ -18,9 +18,11 @@ from sipreplay.analysis.dialog_facts import DialogFacts, dialog_facts
 from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import Address, Analysis, CapturedMessage, HopDialog, Transaction
 from sipreplay.analysis.offer_answer import OfferAnswer, offer_answer
+from sipreplay.analysis.outline import outline
 from sipreplay.analysis.session_timer import SessionTimer, session_timer
 from sipreplay.analysis.states import initial_transactions
 from sipreplay.analysis.store import MessageStore
+from sipreplay.analysis.stored import data_of
 from sipreplay.analysis.transaction_facts import DialogTransactions, transaction_facts
 
 _LONGEST_TEXT = 200
@@ -88,8 +90,9 @@ class Case:
         self.analysis = analysis
         self.methods = dialog.methods
         """Of its requests."""
-        # Checks look at each message and transaction many times: as lists, they are made once.
-        self.dialog = replace(dialog, messages=list(dialog.messages), transactions=list(dialog.transactions))
+        self.hop = dialog
+        """The dialog, whose messages are made when they are looked at."""
+        self.outline = outline(dialog)
         self.view = view
         self.downstream = downstream
         """The next hops of the same request."""
@@ -100,6 +103,19 @@ class Case:
         return self.view.end
 
     @cached_property
+    def dialog(self) -> HopDialog:
+        """The dialog with lists: for checks that look at each message and transaction many times."""
+        return replace(self.hop, messages=list(self.hop.messages), transactions=list(self.hop.transactions))
+
+    def forget(self) -> None:
+        """Let go of headers that were read: those of all messages would take most of the memory."""
+        for name in ("dialog", "final", "bye"):
+            read = self.__dict__.get(name)
+            for captured in read.messages if isinstance(read, HopDialog) else (read,):
+                if captured is not None:
+                    captured.forget()
+
+    @cached_property
     def initial(self) -> list[Transaction]:
         """The rounds of the request that made the dialog."""
         return initial_transactions(self.dialog)
@@ -107,12 +123,12 @@ class Case:
     @cached_property
     def final(self) -> CapturedMessage | None:
         """The final answer to the last of them."""
-        return self.initial[-1].final if self.initial else None
+        return self._at(self.outline.final)
 
     @cached_property
     def transactions(self) -> DialogTransactions:
-        """What its transactions show."""
-        return transaction_facts(self.dialog)
+        """What its transactions show that are not as usual."""
+        return transaction_facts(self.hop, odd=True)
 
     @cached_property
     def facts(self) -> DialogFacts:
@@ -122,47 +138,41 @@ class Case:
     @cached_property
     def media(self) -> OfferAnswer:
         """Its offers and answers."""
-        return offer_answer(self.dialog)
+        return offer_answer(self.hop)
 
     @cached_property
     def timer(self) -> SessionTimer | None:
         """Its session timer."""
-        return session_timer(self.dialog)
+        return session_timer(self.hop)
 
     @cached_property
     def bye(self) -> CapturedMessage | None:
         """Its first BYE."""
-        return next((t.request for t in self.dialog.transactions if t.method == "BYE"), None)
+        return self._at(self.outline.bye)
 
-    @cached_property
+    def _at(self, place: int) -> CapturedMessage | None:
+        return None if place < 0 else self.hop.messages[place]
+
+    @property
     def plain(self) -> bool:
-        """Whether every request was answered once with 2xx, acknowledged where it has to be, and nothing was repeated:
-        then there is nothing for most checks to find."""
-        if "CANCEL" in self.methods:
-            return False
-        transactions = self.dialog.transactions
-        for transaction in transactions:
-            finals = [m.message.status for m in transaction.responses if m.message.status >= 200]
-            if len(finals) != 1 or finals[0] >= 300:
-                return False
-            if transaction.method == "INVITE" and transaction.ack is None:
-                return False
-        return bool(transactions) and not any(m.retransmission for m in self.dialog.messages)
+        """`Outline.plain`: then there is nothing for most checks to find."""
+        return self.outline.plain
 
     @cached_property
     def simple_session(self) -> bool:
         """Whether one offer in INVITE got one answer in 2xx that takes from it, and nothing changed later. Seen in the
         bytes, as most calls are like that."""
-        invites = [t for t in self.dialog.transactions if t.method == "INVITE"]
-        if not self.plain or len(invites) != 1 or self.methods & {"PRACK", "UPDATE"}:
+        invite = self.outline.only_invite
+        if not self.plain or invite is None or self.methods & {"PRACK", "UPDATE"}:
             return False
-        (invite,) = invites
-        if any(_UNUSUAL.search(m.data) for m in (invite.request, *invite.responses)):
+        messages = self.hop.messages
+        request, *answers = (data_of(messages, at) for at in (invite.request, *invite.responses))
+        if any(_UNUSUAL.search(data) for data in (request, *answers)):
             return False
-        if invite.final is None or (invite.ack is not None and _MEDIA_LINES.search(invite.ack.data)):
+        if invite.final < 0 or (invite.ack >= 0 and _MEDIA_LINES.search(data_of(messages, invite.ack))):
             return False
-        offered = _MEDIA_LINES.findall(invite.request.data)
-        answered = _MEDIA_LINES.findall(invite.final.data)
+        offered = _MEDIA_LINES.findall(request)
+        answered = _MEDIA_LINES.findall(data_of(messages, invite.final))
         if not offered or len(offered) != len(answered):
             return False
         return all(_takes_from(offer, answer) for offer, answer in zip(offered, answered, strict=True))
@@ -206,8 +216,8 @@ class Case:
             title=title,
             why=why,
             remedy=remedy,
-            calls=(self.dialog.call,),
-            dialogs=(self.dialog.id,),
+            calls=(self.hop.call,),
+            dialogs=(self.hop.id,),
             streams=streams,
             packets=places(*messages),
         )

@@ -154,7 +154,7 @@ def _session_ids(dialog: HopDialog) -> Iterator[str]:
     seen: set[str] = set()
     for captured in dialog.messages[:8]:
         message = captured.message
-        if captured is not dialog.messages[0] and message.status < 200:
+        if message.status < 200 and captured != dialog.messages[0]:
             continue
         value = message.get("session-id")
         if value:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sipreplay.analysis.model import CapturedMessage, HopDialog, Transaction
+from sipreplay.analysis.outline import outline
 from sipreplay.analysis.states import initial_transactions
 from sipreplay.sip.address import parse_address_list, parse_name_addr
 from sipreplay.sip.message import Message
@@ -22,6 +23,7 @@ _SIGNAL = re.compile(rb"(?:\A|\n)[ \t]*Signal[ \t]*=[ \t]*([0-9A-D*#]{1,2})", re
 _DURATION = re.compile(rb"(?:\A|\n)[ \t]*Duration[ \t]*=[ \t]*(\d{1,6})", re.IGNORECASE)
 _NUMBERED = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}
 """Signals that some senders write by event number (RFC 4733 3.2)."""
+_DTMF = b"application/dtmf"
 MOST_ITEMS = 1000
 """Digits, notifications and the like of one dialog that are kept."""
 
@@ -135,15 +137,16 @@ class DialogFacts:
     digits: list[Digit] = field(default_factory=list)
 
 
-def dialog_facts(dialog: HopDialog) -> DialogFacts:
-    """The facts of a dialog."""
+def dialog_facts(dialog: HopDialog, *, forks_only: bool = False) -> DialogFacts:
+    """The facts of a dialog; `forks_only`: branches only if there are several."""
     facts = DialogFacts()
     by_method: dict[str, list[Transaction]] = {}
     for transaction in dialog.transactions:
         by_method.setdefault(transaction.method, []).append(transaction)
     initial = initial_transactions(dialog)
     if dialog.kind == "invite":
-        facts.branches = _branches(initial)
+        if not forks_only or outline(dialog).branches > 1:
+            facts.branches = _branches(initial)
         opened = {id(t) for t in initial}
         facts.reinvites = [t for t in by_method.get("INVITE", []) if t.request.message.to_tag and id(t) not in opened]
         _prack(dialog, by_method, facts)
@@ -153,8 +156,17 @@ def dialog_facts(dialog: HopDialog) -> DialogFacts:
     facts.transfers = [_transfer(t, facts.notifications) for t in by_method.get("REFER", [])[:MOST_ITEMS]]
     facts.publications = [_publication(t) for t in by_method.get("PUBLISH", [])[:MOST_ITEMS]]
     facts.registrations = list(_registrations(by_method.get("REGISTER", [])[:MOST_ITEMS]))
-    facts.digits = [digit for t in by_method.get("INFO", [])[:MOST_ITEMS] for digit in _digits(t)]
+    facts.digits = _digits_in(by_method.get("INFO", []))
     return facts
+
+
+def info_digits(dialog: HopDialog) -> list[Digit]:
+    """`DialogFacts.digits`, without the other facts."""
+    return _digits_in([t for t in dialog.transactions if t.method == "INFO"])
+
+
+def _digits_in(asked: Sequence[Transaction]) -> list[Digit]:
+    return [d for t in asked[:MOST_ITEMS] if _DTMF in t.request.data.lower() for d in _digits(t)]
 
 
 def _branches(initial: list[Transaction]) -> list[Branch]:
@@ -176,7 +188,9 @@ def _prack(dialog: HopDialog, by_method: dict[str, list[Transaction]], facts: Di
     acked = {" ".join((t.request.message.get("rack") or "").split()[:2]) for t in by_method.get("PRACK", [])}
     for transaction in by_method.get("INVITE", []):
         for response in transaction.responses:
-            rseq = (response.message.get("rseq") or "").strip() if response.message.status < 200 else ""
+            if response.message.status >= 200 or b"rseq" not in response.data.lower():
+                continue
+            rseq = (response.message.get("rseq") or "").strip()
             if rseq:
                 facts.reliable += 1
                 facts.pracked += f"{rseq} {transaction.cseq}" in acked

@@ -6,7 +6,6 @@ Plain values only. Lists of a dialog's facts that would be empty are left out.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from sipreplay.analysis.dialog_facts import dialog_facts
@@ -30,8 +29,7 @@ def _place(captured: CapturedMessage) -> dict[str, Any]:
 
 def facts_json(dialog: HopDialog) -> dict[str, Any]:
     """What is known of a dialog beyond its messages."""
-    dialog = replace(dialog, messages=list(dialog.messages), transactions=list(dialog.transactions))
-    exchanges = transaction_facts(dialog)
+    exchanges = transaction_facts(dialog, odd=True)
     facts: dict[str, Any] = {
         "transactions": _transactions(exchanges),
         "unasked_responses": [_place(captured) for captured in exchanges.orphans],
@@ -67,7 +65,7 @@ def facts_json(dialog: HopDialog) -> dict[str, Any]:
 
 
 def _happened(dialog: HopDialog) -> dict[str, Any]:
-    found = dialog_facts(dialog)
+    found = dialog_facts(dialog, forks_only=True)
     return {
         "forks": [
             {"to_tag": _text(b.to_tag), "statuses": list(b.statuses), "ended": b.ended, "contact": _text(b.contact)}

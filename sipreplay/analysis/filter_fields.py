@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sipreplay.analysis.model import Address, Analysis, Call, HopDialog, Stream
+from sipreplay.analysis.outline import outline
 from sipreplay.sip.address import parse_name_addr
 from sipreplay.sip.syntax import SipSyntaxError
 from sipreplay.sip.uri import parse_uri
@@ -181,8 +182,7 @@ def _reasons(subject: Subject) -> Iterator[str]:
 
 def final_status(dialog: HopDialog) -> int | None:
     """Last final status of a dialog's initial request, or None."""
-    finals = [t.final for t in dialog.transactions if t.method.lower() == dialog.kind and t.final is not None]
-    return finals[-1].message.status if finals else None
+    return outline(dialog).last_status or None
 
 
 def _final(subject: Subject) -> Iterator[float]:

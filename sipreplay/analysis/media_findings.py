@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from sipreplay.analysis.dialog_facts import dialog_facts
+from sipreplay.analysis.dialog_facts import info_digits
 from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import Analysis, Digit, HopDialog, Stream
+from sipreplay.analysis.outline import outline
 from sipreplay.analysis.sdp_media import SdpSight, offers_answers
+from sipreplay.analysis.stored import time_of
 from sipreplay.analysis.stream_findings import FEWEST_PACKETS, SIDES, STREAM_CHECKS, about, sent_by, way
 
 TALK_SECONDS = 3.0
@@ -72,19 +74,11 @@ def found(analysis: Analysis) -> Iterator[Finding]:
 
 
 def _case(dialog: HopDialog, streams: list[tuple[int, Stream]]) -> _Call | None:
-    answered = next(
-        (
-            m.time
-            for t in dialog.transactions
-            if t.method == "INVITE"
-            for m in t.responses
-            if 200 <= m.message.status < 300
-        ),
-        None,
-    )
-    if answered is None:
+    drawn = outline(dialog)
+    if drawn.answered < 0:
         return None
-    bye = next((t.request.time for t in dialog.transactions if t.method == "BYE"), None)
+    answered = time_of(dialog.messages, drawn.answered)
+    bye = time_of(dialog.messages, drawn.bye) if drawn.bye >= 0 else None
     last = max([dialog.last, *(stream.last for _, stream in streams)])
     return _Call(dialog, streams, answered, last if bye is None else bye, bye)
 
@@ -203,9 +197,9 @@ def _after_bye(call: _Call) -> Iterator[Finding]:
 
 def _digits(call: _Call) -> Iterator[Finding]:
     """Digits sent in two ways, or in another way than was agreed."""
-    if not any(t.method == "INFO" for t in call.dialog.transactions):
+    if "INFO" not in call.dialog.methods or not any(stream.dtmf for _, stream in call.streams):
         return
-    by_info = dialog_facts(call.dialog).digits
+    by_info = info_digits(call.dialog)
     if not by_info:
         return
     for side in (True, False):

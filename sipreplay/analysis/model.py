@@ -30,8 +30,8 @@ class Address(NamedTuple):
 class CapturedMessage:
     """One SIP message as a capture holds it, after IP and TCP reassembly.
 
-    Those of an analysis are views: `data` and `message` are read from where the bytes are when they are asked for. For
-    as long as anyone holds a view there is no other of that message; one that is made later is equal.
+    Those of an analysis are views: `data` and `message` are read from where the bytes are when they are asked for. One
+    that is made again later is equal, though it may be another object.
     """
 
     __slots__ = (
@@ -105,6 +105,11 @@ class CapturedMessage:
             assert self._store is not None
             message = self._message = self._store.message_of(self.index)
         return message
+
+    def forget(self) -> None:
+        """Let go of headers that were read; they are read again when they are asked for."""
+        if self._message is not None:
+            self._message.forget()
 
     def marked(self, retransmission: bool) -> CapturedMessage:
         """The same message, said to be a retransmission or not."""

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sipreplay.analysis.dialogs import sent_by_caller
 from sipreplay.analysis.model import CapturedMessage, HopDialog
-from sipreplay.analysis.sdp_media import sdp_of
+from sipreplay.analysis.outline import outline
+from sipreplay.analysis.sdp_media import sdp_in
+from sipreplay.analysis.stored import data_of
 from sipreplay.sip.sdp import MediaDescription, SessionDescription
 
 STABLE, INVITED, ANSWERED, PROVISIONAL, SUCCESS, PRACKED, UPDATED = (
@@ -132,61 +133,41 @@ class OfferAnswer:
     """Failure responses that ended an offer; what was agreed before goes on."""
 
 
-def kind_of(captured: CapturedMessage) -> str:
-    """Which of KINDS a message is; "" for what cannot carry an offer or answer."""
-    message = captured.message
-    if message.is_request:
-        return message.method if message.method in ("INVITE", "ACK", "PRACK", "UPDATE") else ""
-    if message.cseq_method == "INVITE":
-        if message.status >= 200:
-            return "2xx" if message.status < 300 else ""
-        return "reliable 1xx" if b"\nrseq" in captured.data.lower() else "1xx"
-    if 200 <= message.status < 300 and message.cseq_method in ("PRACK", "UPDATE"):
-        return f"2xx to {message.cseq_method}"
-    return ""
-
-
 def offer_answer(dialog: HopDialog) -> OfferAnswer:
     """Walk a dialog through the table. Each early dialog (To-tag) has a state of its own."""
     found = OfferAnswer()
-    if dialog.kind != "invite":
-        return found
-    branches: dict[str, str] = {}
+    branches: dict[int, str] = {}
     common = STABLE
     """The state before a To-tag is known: an INVITE's offer is every branch's."""
     held: dict[bool, Hold] = {}
     invited = False
-    for captured in dialog.messages:
-        if captured.copy or captured.retransmission:
-            continue
-        message = captured.message
-        if message.status == 100:
-            continue
-        from_caller = sent_by_caller(dialog, captured)
-        branch = _branch(dialog, captured, from_caller)
-        state = branches.get(branch, common)
-        if message.status >= 300 and message.cseq_method in ("INVITE", "UPDATE"):
+    messages = dialog.messages
+    for item in outline(dialog).exchanges:
+        kind, from_caller = item.kind, item.from_caller
+        state = branches.get(item.branch, common)
+        if not kind:
             if state != STABLE:
-                if message.status not in (401, 407):
-                    found.rejected.append(captured)
-                if message.cseq_method == "UPDATE":
-                    branches[branch] = ANSWERED
+                if item.status not in (401, 407):
+                    found.rejected.append(messages[item.place])
+                if item.update:
+                    branches[item.branch] = ANSWERED
                 else:
                     branches.clear()
                     common = STABLE
             continue
-        kind = kind_of(captured)
-        if not kind:
-            continue
+        data = data_of(messages, item.place)
+        if kind == "1xx" and b"\nrseq" in data.lower():
+            kind = "reliable 1xx"
         invited = invited or kind == "INVITE"
-        description = sdp_of(captured) if b"\nm=" in captured.data or b"\nv=0" in captured.data else None
+        description = sdp_in(data) if b"\nm=" in data or b"\nv=0" in data else None
         if description is None:
             if (state, kind) in MISSING:
-                found.violations.append(Violation(MISSING[state, kind], captured))
-            branches[branch] = _without_sdp(state, kind)
-            if kind == "INVITE" and not message.to_tag:
+                found.violations.append(Violation(MISSING[state, kind], messages[item.place]))
+            branches[item.branch] = _without_sdp(state, kind)
+            if item.opens:
                 common, branches = STABLE, {}
             continue
+        captured = messages[item.place]
         step = TRANSITIONS.get((state, kind))
         role = step.role if step else ""
         if step is None:
@@ -196,25 +177,17 @@ def offer_answer(dialog: HopDialog) -> OfferAnswer:
             found.violations.append(
                 Violation("another SDP in the 2xx than the reliable 1xx had answered with (RFC 6337 2.2)", captured)
             )
-        if kind == "INVITE" and not message.to_tag:
+        if item.opens:
             common, branches = step.state, {}
         else:
-            branches[branch] = step.state
+            branches[item.branch] = step.state
         if role == OFFER and not found.late_offer and not found.exchanged:
             found.late_offer = invited and not from_caller
         found.exchanged.append(Exchanged(captured, from_caller, kind, role, description))
         if role in (OFFER, ANSWER):
             _note_hold(found, held, captured, from_caller, description)
-    found.state = branches.get(dialog.to_tag, common)
+    found.state = branches.get(0, common)
     return found
-
-
-def _branch(dialog: HopDialog, captured: CapturedMessage, from_caller: bool) -> str:
-    """The To-tag of the (early) dialog that a message belongs to: the tag of the callee's side."""
-    message = captured.message
-    callers_request = message.is_request == from_caller
-    tag = message.to_tag if callers_request else message.from_tag
-    return tag if tag != dialog.from_tag else dialog.to_tag
 
 
 def _without_sdp(state: str, kind: str) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from sipreplay.analysis.actors import Actors
 from sipreplay.analysis.model import Analysis, HopDialog
-from sipreplay.analysis.states import initial_transactions
+from sipreplay.analysis.outline import outline
+from sipreplay.analysis.stored import time_of
 
 TO, FROM = "to", "from"
 UNANSWERED = "none"
@@ -134,18 +135,17 @@ def _outcome(dialog: HopDialog, end: float) -> tuple[str, float | None]:
     """(answered, unfinished, or the key in `failures`; seconds from the 2xx to the BYE or None)."""
     if dialog.kind != "invite":
         return "", None
-    rounds = initial_transactions(dialog)
-    final = rounds[-1].final if rounds else None
-    if final is None:
+    drawn, messages = outline(dialog), dialog.messages
+    if drawn.final < 0:
         if dialog.state in ("established", "completed"):
             return "answered", None  # answered before the capture began
         return ("unfinished" if end - dialog.last < UNFINISHED_S else UNANSWERED), None
-    if final.message.status >= 300:
-        return str(final.message.status), None
-    bye = next((t.request for t in dialog.transactions if t.method == "BYE"), None)
-    return "answered", None if bye is None else max(0.0, bye.time - final.time)
+    if drawn.final_status >= 300:
+        return str(drawn.final_status), None
+    bye = drawn.bye
+    return "answered", None if bye < 0 else max(0.0, time_of(messages, bye) - time_of(messages, drawn.final))
 
 
 def _repeats(dialog: HopDialog) -> int:
     """Requests that were sent again."""
-    return sum(captured.retransmission and captured.message.is_request for captured in dialog.messages)
+    return outline(dialog).requests_again

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sipreplay.analysis.actors import Actors, passed_on, route_addresses, via_count
 from sipreplay.analysis.model import Address, Analysis, HopDialog
+from sipreplay.analysis.rows import usual_hosts
 from sipreplay.analysis.states import initial_transactions
 
 ROLES = {
@@ -112,7 +113,7 @@ def _look(
     """Take down what the two sides of a dialog did."""
     caller, callee = actors.of(dialog.caller), actors.of(dialog.callee)
     first = dialog.messages[0]
-    originates = first.message.is_request and via_count(first) <= 1
+    originates = first.message.is_request and (usual_hosts(first.data) is not None or via_count(first) <= 1)
     if caller != callee:
         seen[caller].outgoing += 1
         seen[caller].targets.add(callee)

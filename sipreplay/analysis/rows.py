@@ -33,6 +33,15 @@ _USUAL = re.compile(
 ).match
 """Code, and host and port of the only Via and of the only Contact, of a message that writes them as nearly all do."""
 
+
+def usual_hosts(data: bytes) -> tuple[str, str] | None:
+    """The hosts of the only Via and of the only Contact of a request that writes them as nearly all do, else None."""
+    match = _USUAL(data)
+    if match is None or match.group(1):
+        return None
+    return match.group(2).decode(), match.group(4).decode()
+
+
 Question = tuple[str, int]
 """What is asked ("listens" or "below"), and of which message of the group."""
 Answer = tuple[int, ...]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from sipreplay.analysis.dialogs import sent_by_caller
 from sipreplay.analysis.model import Address, CapturedMessage, HopDialog
 from sipreplay.sip.body import sdp_body
 from sipreplay.sip.message import parse_message
-from sipreplay.sip.sdp import MediaDescription, SessionDescription, parse_sdp
+from sipreplay.sip.sdp import MediaDescription, Origin, SessionDescription, parse_sdp
 from sipreplay.sip.syntax import SipSyntaxError
 
 MAX_CANDIDATES = 32
@@ -89,6 +90,71 @@ def sdp_of(captured: CapturedMessage) -> SessionDescription | None:
     return None if found is None else _parsed(found)
 
 
+def sdp_in(data: bytes) -> SessionDescription | None:
+    """As `sdp_of`, from a message's bytes."""
+    end = data.find(b"\r\n\r\nv=0\r\n")
+    if end >= 0 and _usual_head(data, end):
+        return _usual_description(data[end + 4 :])
+    try:
+        message = parse_message(data)
+    except SipSyntaxError:
+        return None
+    found = sdp_body(message)
+    return None if found is None else _parsed(found)
+
+
+def _usual_head(data: bytes, end: int) -> bool:
+    """Whether the headers say in the usual way that all that follows them is SDP, with no encoding."""
+    kind = data.find(b"\nContent-Type: ", 0, end)
+    if kind < 0 or not data.startswith(_SDP_TYPE, kind - 1) or data[kind + 32 : kind + 33] in (b" ", b"\t"):
+        return False
+    length = data.find(b"\nContent-Length: ", 0, end)
+    stop = data.find(b"\r\n", length + 17)
+    if length < 0 or data[length + 17 : stop] != b"%d" % (len(data) - end - 4) or data[stop + 2 : stop + 3] in b" \t":
+        return False
+    return data.find(b"\n\n", 0, end) < 0 and not _ENCODED_OR_ENDED.search(data, 0, end)
+
+
+_ENCODED_OR_ENDED = re.compile(rb"\n(?:[cC][oO][nN][tT][eE][nN][tT]-[eE]|[eE][ \t]*:|\r\n)")
+_descriptions: dict[tuple[bytes, bytes, bytes], SessionDescription] = {}
+_media_at: dict[tuple[int, bytes, bytes], tuple[SessionDescription, MediaDescription]] = {}
+
+
+def _usual_description(body: bytes) -> SessionDescription | None:
+    """As `_parsed`; descriptions that differ only in origin, address and port are read once."""
+    match = _USUAL_SDP(body)
+    if match is None:
+        return _parsed(body)
+    before, host, middle, port_text, after = match.groups()
+    port = int(port_text)
+    if not 0 < port < 65536 or body.count(b"\n") >= MAX_USUAL_LINES:
+        return _parsed(body)
+    key = before, middle, after
+    template = _descriptions.get(key)
+    if template is None:
+        template = _parsed(body)
+        if template is None or len(template.media) != 1 or template.connection is None or template.origin is None:
+            return template
+        if len(_descriptions) >= MAX_TEMPLATES:
+            _descriptions.clear()
+        _descriptions[key] = template
+        return template
+    assert template.connection is not None
+    raw = tuple(body.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n"))[: len(template.raw)]
+    words = raw[1][2:].split()
+    connection = template.connection._replace(host=host.decode())
+    place = id(template), host, port_text
+    known = _media_at.get(place)
+    if known is None or known[0] is not template:
+        if len(_media_at) >= MAX_TEMPLATES:
+            _media_at.clear()
+        known = _media_at[place] = template, replace(template.media[0], port=port, connection=connection)
+    origin = Origin(words[0], words[1], words[2], words[3], words[4], words[5], 1)
+    return SessionDescription(
+        raw, template.newline, origin, template.name, connection, template.attributes, (known[1],)
+    )
+
+
 def facts_of(captured: CapturedMessage) -> Facts | None:
     """What the sections of the SDP in a message say, or None when it carries none that can be read."""
     found = _sdp_bytes(captured)
@@ -119,6 +185,7 @@ _USUAL_SDP = re.compile(
 _templates: dict[tuple[bytes, bytes, bytes], MediaFact | None] = {}
 _filled: dict[tuple[int, bytes, bytes], Facts] = {}
 MAX_TEMPLATES = 4096
+MAX_USUAL_LINES = 200
 
 
 def _usual_facts(body: bytes) -> Facts | None:

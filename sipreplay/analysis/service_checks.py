@@ -45,7 +45,7 @@ def digest(case: Case) -> Iterator[Finding]:
 
 def registration(case: Case) -> Iterator[Finding]:
     """A binding that ran out."""
-    if case.dialog.kind != "register":
+    if case.hop.kind != "register":
         return
     rounds = [r for r in case.facts.registrations if r.status < 300 and r.kind != "query"]
     for item in case.facts.registrations:

@@ -15,6 +15,7 @@ from sipreplay.analysis.case import Case, printable, scope
 from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import CapturedMessage, Stream
 from sipreplay.analysis.offer_answer import ANSWER, OFFER, Exchanged
+from sipreplay.analysis.rows import usual_hosts
 from sipreplay.sip.sdp import MediaDescription
 
 LONG_HOLD_S = 30.0
@@ -31,16 +32,12 @@ _CONTACT_HOST = re.compile(
     re.IGNORECASE,
 )
 _RECORDED = re.compile(rb"\nrecord-route[ \t]*:", re.IGNORECASE)
-_REFUSED = frozenset({415, 488, 606})
+REFUSED = frozenset({415, 488, 606})
 
 
 def violations(case: Case) -> Iterator[Finding]:
     """What breaks the rules of offer and answer."""
-    if (
-        case.simple_session
-        or case.half_seen
-        or (case.dialog.messages and case.dialog.messages[0].message.method != "INVITE")
-    ):
+    if case.simple_session or case.half_seen or (case.hop.messages and case.hop.messages[0].message.method != "INVITE"):
         return  # what was not captured would look like a violation
     for item in case.media.violations:
         repeats = item.what.startswith("another SDP")
@@ -58,7 +55,7 @@ def refused_offer(case: Case) -> Iterator[Finding]:
     """488, 606, 415: the answering side could not use the offer."""
     for transaction in case.dialog.transactions:
         final = transaction.final
-        if final is None or final.message.status not in _REFUSED:
+        if final is None or final.message.status not in REFUSED:
             continue
         offers = [e for e in case.media.exchanged if e.captured.time <= final.time and e.role == OFFER]
         codecs = _codecs(offers[-1]) if offers else ""
@@ -189,12 +186,12 @@ def session_timers(case: Case) -> Iterator[Finding]:
 def media_timeout(case: Case, streams: Mapping[int, list[tuple[int, Stream]]]) -> Iterator[Finding]:
     """BYEs that say, or look like, that media stopped."""
     bye = case.bye
-    if bye is None or case.dialog.upstream is not None:
+    if bye is None or case.hop.upstream is not None:
         return
     named = b"\nreason" in bye.data.lower()
     reasons = [printable(v) for v in bye.message.get_all("reason")[:4]] if named else []
     said = next((r for r in reasons if _MEDIA_TIMEOUT.search(r)), "")
-    own = streams.get(case.dialog.id, [])
+    own = streams.get(case.hop.id, [])
     silence_s = bye.time - max((s.last for _, s in own), default=bye.time)
     likely = silence_s > SILENT_S and any(abs(silence_s - limit) <= 1.0 for limit in _ROUND_S)
     if not said and (not likely or any(hold.end is None for hold in case.media.holds)):
@@ -213,24 +210,27 @@ def media_timeout(case: Case, streams: Mapping[int, list[tuple[int, Stream]]]) -
 
 def _own_request(case: Case) -> CapturedMessage | None:
     """The opening request when nobody but its sender has touched it."""
-    first = case.dialog.messages[0]
+    first = case.hop.messages[0]
     message = first.message
-    if not message.is_request or case.dialog.upstream is not None or len(message.via_values) != 1:
+    if not message.is_request or case.hop.upstream is not None or len(message.via_values) != 1:
         return None
     return first
 
 
+def _crosses_a_border(captured: CapturedMessage) -> bool:
+    """Whether it goes to a public address, from a host that says where it is."""
+    return scope(captured.destination.host) == "public" and scope(captured.source.host) in ("public", "private")
+
+
 def nat(case: Case) -> Iterator[Finding]:
     """Private addresses that are named across a border, and names that differ from where packets come from."""
-    first = _own_request(case)
+    first = _own_request(case) if _crosses_a_border(case.hop.messages[0]) else None
     senders = [first] if first else []
     final = case.final
-    if final is not None and final.message.status < 300 and not case.downstream:
+    if final is not None and final.message.status < 300 and not case.downstream and _crosses_a_border(final):
         senders.append(final)
     for captured in senders:
         inside = scope(captured.source.host)
-        if scope(captured.destination.host) != "public" or inside not in ("public", "private"):
-            continue
         named = _named_hosts(captured)
         wrong = {where: host for where, host in named.items() if scope(host) == "private"}
         if not wrong:
@@ -249,23 +249,34 @@ def nat(case: Case) -> Iterator[Finding]:
 
 
 def _named_hosts(captured: CapturedMessage) -> dict[str, str]:
-    data = captured.data
     found = {}
-    contact = _CONTACT_HOST.search(data)
-    if contact and not _RECORDED.search(data):
-        found["Contact"] = contact.group(1).decode("ascii", "replace").strip("[]")
-    media = media_addresses(data)
+    contact = _contact_host(captured.data)
+    if contact:
+        found["Contact"] = contact
+    media = media_addresses(captured.data)
     if media:
         found["SDP"] = min(media).host
     return found
 
 
+def _contact_host(data: bytes) -> str:
+    """The host that a Contact names; "" without one, and where a proxy stands between."""
+    contact = _CONTACT_HOST.search(data)
+    if contact is None or _RECORDED.search(data):
+        return ""
+    return contact.group(1).decode("ascii", "replace").strip("[]")
+
+
 def mismatch(case: Case) -> Iterator[Finding]:
     """A Contact, or a Via without rport to mend it, that names another host than its packet comes from."""
+    opening = case.hop.messages[0]
+    usual = usual_hosts(opening.data)
+    if usual is not None and usual == (opening.source.host, opening.source.host):
+        return
     first = _own_request(case)
     if first is None:
         return
-    contact = _named_hosts(first).get("Contact", "")
+    contact = _contact_host(first.data)
     if scope(contact) == scope(first.source.host) and contact != first.source.host and _may_reach(contact):
         yield case.finding(
             Severity.NOTE,

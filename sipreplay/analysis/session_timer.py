@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from sipreplay.analysis.dialogs import sent_by_caller
 from sipreplay.analysis.model import CapturedMessage, HopDialog
+from sipreplay.analysis.outline import outline
+from sipreplay.analysis.stored import DialogMessages
 from sipreplay.sip.message import Message
 from sipreplay.sip.syntax import parse_parameters
 
@@ -73,9 +75,17 @@ def _interval(message: Message) -> tuple[int, str]:
     return seconds, (parse_parameters(tail).get("refresher") or "").lower()
 
 
+def _names_one(dialog: HopDialog) -> bool:
+    """Whether any 2xx that could agree on a timer has the header: seen in the bytes, as most have not."""
+    messages = dialog.messages
+    if isinstance(messages, DialogMessages):
+        return any(_NAMED.search(messages.data(at)) for at in outline(dialog).agreed)
+    return True
+
+
 def session_timer(dialog: HopDialog) -> SessionTimer | None:
     """The timer of an INVITE dialog; None when none was agreed on."""
-    if dialog.kind != "invite":
+    if dialog.kind != "invite" or not _names_one(dialog):
         return None
     agreed: list[Refresh] = []
     too_small = 0

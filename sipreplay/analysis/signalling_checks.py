@@ -12,6 +12,7 @@ from sipreplay.analysis.case import Case, packets_in_words, printable
 from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import HopDialog, Transaction
 from sipreplay.analysis.states import initial_transactions
+from sipreplay.analysis.stored import data_of
 from sipreplay.analysis.transaction_facts import GIVE_UP_S, TIMERS, TransactionFacts
 
 EXPECTED = frozenset({401, 407, 422, 423, 486, 487, 491, 600, 603})
@@ -283,7 +284,7 @@ def late_2xx(case: Case) -> Iterator[Finding]:
 
 def slow(case: Case) -> Iterator[Finding]:
     """Callers that wait for a ring."""
-    dialog = case.dialog
+    dialog = case.hop
     if dialog.pdd_ms is None or dialog.pdd_ms < SLOW_PDD_MS or dialog.upstream is not None:
         return
     first = case.initial[0]
@@ -321,8 +322,8 @@ def redirect(case: Case) -> Iterator[Finding]:
 
 def prack(case: Case) -> Iterator[Finding]:
     """Reliable provisional responses without their PRACK."""
-    provisional = (r for t in case.initial for r in t.responses if 100 < r.message.status < 200)
-    if case.dialog.kind != "invite" or not any(b"\nrseq" in r.data.lower() for r in provisional):
+    provisional = (data_of(case.hop.messages, at) for at in case.outline.ringing)
+    if case.hop.kind != "invite" or not any(b"\nrseq" in data.lower() for data in provisional):
         return
     missing = case.facts.reliable - case.facts.pracked
     if missing <= 0 or case.half_seen or case.end - case.dialog.last < SURE_S:

@@ -10,7 +10,6 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
-from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +55,7 @@ class Names:
     def __init__(self) -> None:
         self.numbers: dict[bytes, int] = {b"": 0}
         self.texts: list[bytes] = [b""]
+        self._said: dict[int, str] = {}
 
     def number(self, text: bytes) -> int:
         """The number of a text, a new one if it was not seen yet."""
@@ -69,28 +69,42 @@ class Names:
         """The text of a number; bytes that are no UTF-8 as surrogates."""
         return self.texts[number].decode("utf-8", "surrogateescape")
 
+    def common(self, number: int) -> str:
+        """The same, of texts of which there are few."""
+        said = self._said.get(number)
+        if said is None:
+            said = self._said[number] = self.text(number)
+        return said
+
     def __len__(self) -> int:
         return len(self.texts) - 1
+
+
+_NAMED = {"call_id": ("call_ids", 0), "_from_tag": ("tags", 1), "_to_tag": ("tags", 2)}
+"""What a row has as a number: which names it is one of."""
 
 
 class StoredMessage(Message):
     """A message whose routing fields come from its row; its bytes are read when anything else is asked for."""
 
-    __slots__ = ("_number", "_store")
+    __slots__ = ("_named", "_number", "_store")
 
     def __init__(self, store: MessageStore, index: int, row: tuple[Any, ...]) -> None:
         self._store = store
         self._number = index
-        self.method = store.methods.text(row[11])
+        self._named = row[6], row[9], row[10]
+        self.method = store.methods.common(row[11])
         self.status = row[13]
-        self.call_id = store.call_ids.text(row[6])
         self.cseq_number = row[4]
-        self.cseq_method = store.methods.text(row[12])
-        self._from_tag = store.tags.text(row[9])
-        self._to_tag = store.tags.text(row[10])
+        self.cseq_method = store.methods.common(row[12])
 
     def __getattr__(self, name: str) -> Any:
-        # Only what is not set comes here: nothing of the bytes is, until now.
+        # Only what is not set comes here: texts that few ask for, and all that is in the bytes.
+        if name in _NAMED:
+            names, at = _NAMED[name]
+            text: str = getattr(self._store, names).text(self._named[at])
+            setattr(self, name, text)
+            return text
         if name not in Message.__slots__:
             raise AttributeError(name)
         whole = parse_message(self._store.data_of(self._number))
@@ -114,7 +128,6 @@ class MessageStore(Sequence[CapturedMessage]):
         self.correlations: dict[int, str] = {}
         """By message, for the few that have one."""
         self._packed = bytearray()
-        self._views: WeakValueDictionary[int, CapturedMessage] = WeakValueDictionary()
         self._recent: dict[int, CapturedMessage] = {}
         """The views that were asked for last; `_older` those before them."""
         self._older: dict[int, CapturedMessage] = {}
@@ -183,13 +196,13 @@ class MessageStore(Sequence[CapturedMessage]):
         self.places.forget()
 
     def view(self, index: int) -> CapturedMessage:
-        """The message as callers see it: one object for as long as anyone holds it."""
+        """The message as callers see it; one that is asked for again soon is the same object, later an equal one."""
         known = self._recent.get(index)
         if known is not None:
             return known
         if len(self._recent) >= RECENT:
             self._older, self._recent = self._recent, {}
-        made = self._recent[index] = self._older.get(index) or self._views.get(index) or self._new_view(index)
+        made = self._recent[index] = self._older.get(index) or self._new_view(index)
         return made
 
     def _new_view(self, index: int) -> CapturedMessage:
@@ -197,13 +210,13 @@ class MessageStore(Sequence[CapturedMessage]):
         source, destination = self.pairs[row[7]]
         flags = row[18]
         correlations = self.correlations
-        made = self._views[index] = CapturedMessage(
+        return CapturedMessage(
             row[14],
             row[5],
             row[0],
             source,
             destination,
-            self.transports.text(row[17]),
+            self.transports.common(row[17]),
             None,
             None,
             flags & RETRANSMISSION != 0,
@@ -212,7 +225,6 @@ class MessageStore(Sequence[CapturedMessage]):
             self,
             index,
         )
-        return made
 
     def views(self, indexes: Iterable[int]) -> list[CapturedMessage]:
         """Several messages."""

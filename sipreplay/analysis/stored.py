@@ -11,8 +11,8 @@ from typing import Any, overload
 
 from numpy.typing import NDArray
 
-from sipreplay.analysis.hops import HopShape
-from sipreplay.analysis.model import CapturedMessage, MessageList, Transaction
+from sipreplay.analysis.hops import HopShape, TransactionShape
+from sipreplay.analysis.model import Address, CapturedMessage, MessageList, Transaction
 from sipreplay.analysis.store import MessageStore
 
 RECENT = 256
@@ -27,6 +27,8 @@ class Grouped:
         self.order = array("I", order.tobytes())
         """Indexes in the store."""
         self.recent: dict[tuple[int, int], list[Transaction]] = {}
+        self.outlines: dict[int, tuple[HopShape, Any]] = {}
+        """What `outline` has drawn, by the shape's id."""
 
     def slice(self, start: int, stop: int) -> array[int]:
         """Some of the indexes."""
@@ -47,8 +49,30 @@ class DialogMessages(MessageList):
         """The index in the store of one of them."""
         return self._grouped.order[self._start + self._shape.messages[at]]
 
+    @property
+    def shape(self) -> HopShape:
+        """The shape of the dialog."""
+        return self._shape
+
+    @property
+    def outlines(self) -> dict[int, tuple[HopShape, Any]]:
+        """What is remembered of shapes."""
+        return self._grouped.outlines
+
     def time(self, at: int) -> float:
         return float(self._grouped.store.row(self.index(at))[0])
+
+    def rows(self) -> Iterator[tuple[tuple[Any, ...], tuple[Address, Address], bytes]]:
+        """The row of the store, the addresses and the bytes of each."""
+        store, order, start = self._grouped.store, self._grouped.order, self._start
+        for place in self._shape.messages:
+            index = order[start + place]
+            row = store.row(index)
+            yield row, store.pairs[row[7]], store.data_of(index)
+
+    def data(self, at: int) -> bytes:
+        """The bytes of one of them, without an object for it."""
+        return self._grouped.store.data_of(self.index(at))
 
     def opening(self) -> tuple[bytes, str]:
         """Bytes and correlation id of the first, without an object for it."""
@@ -85,6 +109,16 @@ class DialogMessages(MessageList):
             yield view(order[start + place])
 
 
+def time_of(messages: Sequence[CapturedMessage], at: int) -> float:
+    """When one of a dialog's messages was captured; without an object for it, where the store has it."""
+    return messages.time(at) if isinstance(messages, DialogMessages) else messages[at].time
+
+
+def data_of(messages: Sequence[CapturedMessage], at: int) -> bytes:
+    """The bytes of one of them, likewise."""
+    return messages.data(at) if isinstance(messages, DialogMessages) else messages[at].data
+
+
 class DialogTransactions(Sequence[Transaction]):
     """The transactions of a dialog."""
 
@@ -100,18 +134,19 @@ class DialogTransactions(Sequence[Transaction]):
         recent = self._grouped.recent
         made = recent.get(key)
         if made is None:
-            view, order, start = self._grouped.store.view, self._grouped.order, self._start
-            made = []
-            for shape in self._shape.transactions:
-                request = view(order[start + shape.request])
-                transaction = Transaction(shape.method, request.message.cseq_number, request, shape.from_caller)
-                transaction.responses = [view(order[start + place]) for place in shape.responses]
-                transaction.ack = view(order[start + shape.ack]) if shape.ack >= 0 else None
-                made.append(transaction)
+            made = [self._make(shape) for shape in self._shape.transactions]
             if len(recent) >= RECENT:
                 recent.clear()
             recent[key] = made
         return made
+
+    def _make(self, shape: TransactionShape) -> Transaction:
+        view, order, start = self._grouped.store.view, self._grouped.order, self._start
+        request = view(order[start + shape.request])
+        transaction = Transaction(shape.method, request.message.cseq_number, request, shape.from_caller)
+        transaction.responses = [view(order[start + place]) for place in shape.responses]
+        transaction.ack = view(order[start + shape.ack]) if shape.ack >= 0 else None
+        return transaction
 
     def __len__(self) -> int:
         return len(self._shape.transactions)
@@ -121,7 +156,9 @@ class DialogTransactions(Sequence[Transaction]):
     @overload
     def __getitem__(self, at: slice) -> list[Transaction]: ...
     def __getitem__(self, at: int | slice) -> Transaction | list[Transaction]:
-        return self._made()[at]
+        if isinstance(at, slice) or (self._start, id(self._shape)) in self._grouped.recent:
+            return self._made()[at]
+        return self._make(self._shape.transactions[at])
 
     def __iter__(self) -> Iterator[Transaction]:
         return iter(self._made())

@@ -6,12 +6,13 @@ for one dialog when asked for. Never judges (`sip_findings` does).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
 from sipreplay.analysis.model import CapturedMessage, HopDialog, Transaction
+from sipreplay.analysis.outline import outline
 
 T1_S = 0.5
 T2_S = 4.0
@@ -96,40 +97,27 @@ class DialogTransactions:
     """Requests that were sent while the same side's, or the other's, INVITE or UPDATE waited for its answer."""
 
 
-_Key = tuple[str, int, str]
-
-
-def transaction_facts(dialog: HopDialog) -> DialogTransactions:
-    """The facts of a dialog's transactions."""
-    requests: dict[_Key, list[CapturedMessage]] = {}
-    finals: dict[_Key, dict[tuple[int, str], list[CapturedMessage]]] = {}
-    for captured in dialog.messages:
-        if captured.copy:
-            continue
-        message = captured.message
-        if message.is_request:
-            requests.setdefault((message.branch, message.cseq_number, message.method), []).append(captured)
-        elif message.status >= 200:
-            key = (message.branch, message.cseq_number, message.cseq_method)
-            finals.setdefault(key, {}).setdefault((message.status, message.to_tag), []).append(captured)
-    known: set[_Key] = set()
-    facts = []
-    cancels = {(t.cseq, t.from_caller): t for t in dialog.transactions[::-1] if t.method == "CANCEL"}
-    for transaction in dialog.transactions:
-        key = (transaction.branch, transaction.cseq, transaction.method)
-        known.add(key)
-        said = requests.get(key) or [transaction.request]
-        answers = [found for found in finals.get(key, {}).values() if found[0].source != said[0].source]
-        cancel = cancels.get((transaction.cseq, transaction.from_caller)) if transaction.method == "INVITE" else None
-        facts.append(_facts(dialog, transaction, said, answers, cancel))
-    orphans = tuple(
-        m
-        for m in dialog.messages
-        if m.message.status
-        and not (m.copy or m.retransmission)
-        and (m.message.branch, m.message.cseq_number, m.message.cseq_method) not in known
+def transaction_facts(dialog: HopDialog, *, odd: bool = False) -> DialogTransactions:
+    """The facts of a dialog's transactions; of the odd ones only, if only they have anything to tell."""
+    drawn = outline(dialog)
+    chosen = [said for said in drawn.said if said.odd or not odd]
+    messages = dialog.messages
+    orphans = tuple(messages[at] for at in drawn.orphans)
+    if not chosen and not drawn.overlaps:
+        return DialogTransactions((), orphans)
+    transactions = dialog.transactions if odd else list(dialog.transactions)
+    facts = tuple(
+        _facts(
+            dialog,
+            transactions[said.transaction],
+            [messages[at] for at in said.requests],
+            [[messages[at] for at in sights] for sights in said.answers],
+            transactions[said.cancel] if said.cancel >= 0 else None,
+        )
+        for said in chosen
     )
-    return DialogTransactions(tuple(facts), orphans, tuple(_overlaps(dialog.transactions)))
+    overlaps = tuple((transactions[first], transactions[second]) for first, second in drawn.overlaps)
+    return DialogTransactions(facts, orphans, overlaps)
 
 
 def _facts(
@@ -214,21 +202,3 @@ def _cancel_race(transaction: Transaction, cancel: Transaction | None) -> str:
     if final is None:
         return "no 487 after CANCEL" if cancel.final is not None else ""
     return "2xx crossed CANCEL" if 200 <= final.message.status < 300 else ""
-
-
-_CHANGING = frozenset({"INVITE", "UPDATE"})
-
-
-def _overlaps(transactions: Sequence[Transaction]) -> Iterator[tuple[Transaction, Transaction]]:
-    """Pairs of session-changing requests of which the second was sent before the first was answered."""
-    changing = [t for t in transactions if t.method in _CHANGING]
-    for number, first in enumerate(changing):
-        end = first.final.time if first.final else float("inf")
-        for second in changing[number + 1 : number + 9]:
-            if second.branch == first.branch or first.request.time > second.request.time:
-                continue
-            update_in_early = (
-                second.method == "UPDATE" and first.method == "INVITE" and not first.request.message.to_tag
-            )
-            if second.request.time < end and not update_in_early and first.request.message.to_tag:
-                yield first, second

@@ -102,16 +102,16 @@ def command(
     check_outputs(outputs, [capture.path for capture in analysis.captures])
     chosen = choose_calls(analysis, calls, expression, findings)
     shown = analysis if chosen is None else Part(analysis, chosen)
-    found = findings(shown) if html_file is not None or str(json_file) != "-" else []
+    found = findings(shown)
     notes = _write(analysis, shown, found, html_file, graph_file, export_file)
     if json_file is not None:
         from sipreplay.analysis.json import write_json
 
         if str(json_file) == "-":
-            write_json(shown, sys.stdout)
+            write_json(shown, sys.stdout, found)
             return
         with json_file.open("w") as file:
-            write_json(shown, file)
+            write_json(shown, file, found)
     if not calls:
         width = width_of(sys.stdout, PIPED_TABLES)
         write_lines(list_lines(shown, found, width, everything=everything, ascii_only=ascii_only), sys.stdout)

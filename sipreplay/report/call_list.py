@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sipreplay.analysis.filter_fields import final_status
 from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import Analysis, Call, HopDialog, Stream
+from sipreplay.analysis.outline import outline
 from sipreplay.report.lines import Line, Span
 from sipreplay.report.message_text import codec_text
 from sipreplay.report.tables import Heading, table_lines
@@ -143,7 +144,7 @@ def call_row(
         callee=str(max(chain, key=lambda d: (d.hop, -d.id)).callee),
         hops=len(chain),
         messages=sum(len(d.messages) for d in dialogs),
-        retransmissions=sum(m.retransmission for d in dialogs for m in d.messages),
+        retransmissions=sum(outline(d).retransmissions for d in dialogs),
         state=_state(dialogs),
         final=_final(first),
         start=first.first,

@@ -13,6 +13,7 @@ from sipreplay.analysis.model import Analysis, Call
 from sipreplay.analysis.part import Part
 from sipreplay.analysis.peers import peers
 from sipreplay.analysis.roles import describe_actors
+from sipreplay.analysis.store import MessageStore
 from sipreplay.report.call_list import MAX_CALLS, MAX_STREAMS, call_lines, stream_lines
 from sipreplay.report.ladder import call_ladder
 from sipreplay.report.ladder_text import ladder_lines, to_ascii
@@ -170,7 +171,8 @@ def capture_lines(analysis: Analysis, *, everything: bool = False) -> list[Line]
             lines.append([(f"  and {plural(hidden, 'more problem')}: --all shows them", "warn")])
     if len(analysis.captures) > len(files):
         lines.append([(f"and {plural(len(analysis.captures) - len(files), 'more file')}: --all shows them", "dim")])
-    again = sum(m.retransmission for m in analysis.messages)
+    messages = analysis.messages
+    again = messages.counts()[2] if isinstance(messages, MessageStore) else sum(m.retransmission for m in messages)
     found = [
         plural(len(analysis.messages), "SIP message"),
         plural(len(analysis.dialogs), "dialog"),
