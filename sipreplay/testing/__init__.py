@@ -23,11 +23,14 @@ A network connects engines with each other, with delay, loss, copies and disorde
     uac = network.engine("uac", port=5061, remote=uas, calls=100, rate_cps=50)
     network.run()
     assert uac.statistics.successful == 100
+
+A counterpart is the other side of a scenario, made from it: it sends what the scenario expects.
 """
 
 from sipreplay.testing.build import build_engine
 from sipreplay.testing.clock import VirtualClock
+from sipreplay.testing.counterpart import Counterpart
 from sipreplay.testing.network import Network
 from sipreplay.testing.playbook import Playbook, PlaybookError, Seen
 
-__all__ = ["Network", "Playbook", "PlaybookError", "Seen", "VirtualClock", "build_engine"]
+__all__ = ["Counterpart", "Network", "Playbook", "PlaybookError", "Seen", "VirtualClock", "build_engine"]

@@ -46,7 +46,14 @@ def _run_ours(words: list[str], folder: str, name: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from sipreplay.cli import main
 
-    main()
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    # The server that forked it loses a code now and then.
+    Path(f"{name}.code").write_text(str(code))
+    sys.exit(code)
 
 
 class Side:
@@ -76,7 +83,12 @@ class Side:
 
     def code(self) -> int | None:
         """Its exit code, None while it runs."""
-        return self._sipp.poll() if self._sipp is not None else self._ours.exitcode
+        if self._sipp is not None:
+            return self._sipp.poll()
+        if self._ours.exitcode is None:
+            return None
+        told = self.folder / f"{self.name}.code"
+        return int(told.read_text()) if told.exists() else self._ours.exitcode
 
     def wait(self, until: float) -> int:
         """Its exit code; killed and -9 if it has not ended at the monotonic time `until`."""
