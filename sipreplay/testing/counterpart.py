@@ -16,7 +16,6 @@ from sipreplay.sip.message import Message, parse_message
 
 NEVER = float("inf")
 PATIENCE_S = 0.15
-"""How long it waits for a message that the scenario may send before it goes on as if that did not come."""
 
 _METHODS = (
     *("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "MESSAGE", "UPDATE"),
@@ -30,7 +29,8 @@ class Counterpart:
     """Plays against one call of a scenario.
 
     `address` is its own, "ip:port". `headers` are header lines that its messages carry beside the usual ones, by method
-    or code, several with CRLF between them.
+    or code, several with CRLF between them; `pause_ms` is what a pause without a length takes; `patience_s` how long
+    it waits for a message that the scenario may send before it goes on as if that did not come.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Counterpart:
         call_id: str = "counterpart-1",
         keys: Mapping[str, str] | None = None,
         pause_ms: float = 0.0,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._elements = scenario.elements
         self._labels = scenario.labels
@@ -50,6 +51,7 @@ class Counterpart:
         self._call_id = call_id
         self._keys = keys or {}
         self._pause_s = pause_ms / 1000.0
+        self._patience_s = patience_s
         self._next: list[tuple[int, float]] = []
         self._requests: dict[str, Message] = {}
         self._last: Message | None = None
@@ -126,7 +128,7 @@ class Counterpart:
         if not receives:
             self.due = NEVER
             return
-        patience = PATIENCE_S if len(receives) < len(self._next) else 0.0
+        patience = self._patience_s if len(receives) < len(self._next) else 0.0
         self.due = now + receives[0][1] + patience
 
     def _reachable(self, places: list[int]) -> Iterator[tuple[int, float]]:
@@ -153,7 +155,7 @@ class Counterpart:
         if pause.distribution is not None:
             return percentile_99(pause.distribution) * 1.5 / 1000.0 + 0.05
         if pause.variable:
-            return PATIENCE_S
+            return self._patience_s
         return (self._pause_s if pause.milliseconds is None else pause.milliseconds / 1000.0) + 0.05
 
     # Messages.

@@ -68,6 +68,7 @@ def play(case: str, who: str, ip: str, ports: tuple[int, int, int, int], folder:
         headers=pair.answers,
         keys=keys,
         pause_ms=20,
+        patience_s=1.0,
     )
     line = words(pair, side, ip, own, media, remote)
     sent: list[bytes] = []
