@@ -203,7 +203,7 @@ class CallTable:
         summary.open_calls = sum(len({id(call) for call in client.calls.values()}) for client in clients)
         summary.receive_buffer = self.blocks.least_buffer
         load = self.load
-        summary.stream_s, summary.run_s, summary.wait_s, summary.processes = load.stream_s, load.run_s, load.wait_s, 1
+        summary.rates, summary.run_s, summary.wait_s, summary.processes = totals.rates, load.run_s, load.wait_s, 1
         if self.sender.impairer is not None:
             summary.planted_lost = self.sender.impairer.lost
             summary.planted_reordered = self.sender.impairer.reordered

@@ -15,23 +15,19 @@ class Load:
     """Sums over the time in which streams were active."""
 
     def __init__(self) -> None:
-        self.stream_s = 0.0
-        """Streams times seconds."""
         self.run_s = 0.0
         """CPU time."""
         self.wait_s = 0.0
         """Wanted the CPU and did not get it."""
-        self._at = time.monotonic()
         self._run_s, self._wait_s = _figures()
 
     def account(self, active: int) -> None:
-        """`active` streams were sent since the last call, more or less. Wants to be called some ten times a second."""
-        now, (run_s, wait_s) = time.monotonic(), _figures()
+        """Count what was used since the last call, if streams were `active`. Wants a call some ten times a second."""
+        run_s, wait_s = _figures()
         if active:
-            self.stream_s += active * (now - self._at)
             self.run_s += run_s - self._run_s
             self.wait_s += wait_s - self._wait_s
-        self._at, self._run_s, self._wait_s = now, run_s, wait_s
+        self._run_s, self._wait_s = run_s, wait_s
 
 
 def _figures() -> tuple[float, float]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from sipreplay.stats.histogram import Histogram
 
-_FULL = 0.9
+_FULL = 0.85
 """Part of a CPU that a process may use and keep its clock."""
-_FEW_STREAM_S = 20.0
+_FEW_PACKETS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,8 @@ class MediaSummary:
     """Packets that were lost on purpose: they never left."""
     planted_reordered: int = 0
     """Packets that left after their successors on purpose."""
-    stream_s: float = 0.0
-    """Streams times seconds that they were sent for."""
+    rates: float = 0.0
+    """Sum of the packets a second of all streams."""
     run_s: float = 0.0
     """CPU time while streams were sent."""
     wait_s: float = 0.0
@@ -185,10 +185,11 @@ class MediaSummary:
     @property
     def streams_held(self) -> int:
         """How many streams such as these the CPU would hold, as far as it was to be had; 0: too little was sent."""
-        if self.stream_s < _FEW_STREAM_S or self.run_s <= 0:
+        if self.sent_packets < _FEW_PACKETS or not self.rates or self.run_s <= 0:
             return 0
         share = self.run_s / (self.run_s + self.wait_s)
-        return int(_FULL * self.processes * share * self.stream_s / self.run_s)
+        packets_a_second = _FULL * self.processes * share * self.sent_packets / self.run_s
+        return int(packets_a_second * self.streams / self.rates)
 
     @property
     def calls_both_ways(self) -> int:

@@ -40,6 +40,8 @@ class SendTotals:
     """Started."""
     active: int = 0
     peak: int = 0
+    rates: float = 0.0
+    """Sum of the packets a second of all started."""
 
 
 class Sender:
@@ -122,6 +124,7 @@ class Sender:
         self._lane_of[stream] = lane
         totals = self.totals
         totals.streams += 1
+        totals.rates += flow.rate
         totals.active += 1
         totals.peak = max(totals.peak, totals.active)
         return stream

@@ -64,6 +64,12 @@ class Flow:
         """How many."""
         return len(self.length)
 
+    @property
+    def rate(self) -> float:
+        """Packets a second, from the first to the last; 0.0 for a single one."""
+        span_us = int(self.offset_us[-1] - self.offset_us[0])
+        return (self.packets - 1) * 1e6 / span_us if span_us else 0.0
+
 
 @dataclass(slots=True)
 class MediaSource:

@@ -137,11 +137,12 @@ def test_media_both_ways_is_asked_of_every_good_call() -> None:
 def test_a_run_that_was_too_much_says_how_many_streams_the_machine_holds() -> None:
     lateness = Histogram()
     lateness.record(40_000, 2000)
-    # 1,000 streams for 10 s took 4 s of CPU, and 1 s of waiting for it.
-    media = MediaSummary(peak_streams=3000, stream_s=10_000, run_s=4, wait_s=1, processes=1)
+    # 500,000 packets of streams that send 50 a second took 4 s of CPU, and 1 s of waiting for it.
+    media = MediaSummary(streams=3000, rates=150_000, peak_streams=3000, sent_packets=500_000, run_s=4, wait_s=1)
+    media.processes = 1
     verdict = judge(Observed(calls(), media_lateness=lateness, media=media), Limits())
     assert verdict.exit_code == ExitCode.INVALID_RUN
-    assert "hold about 1800 such streams, and 3000 were sent" in verdict.reasons[0]
+    assert "hold about 1700 such streams, and 3000 were sent" in verdict.reasons[0]
     media.peak_streams = 100
     assert (
         "other work held it up" in judge(Observed(calls(), media_lateness=lateness, media=media), Limits()).reasons[0]
