@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from sipreplay.learn.draft import Draft, Play, Step
+from sipreplay.learn.fit import best_fit
 from sipreplay.learn.names import UAC, UAS
 from sipreplay.learn.options import LearnOptions
 from sipreplay.learn.response_time import measure
@@ -61,8 +62,8 @@ class _Writer:
         number = self.shape.columns.index(column.name)
         return f'[field{number} line="[$row]"]' if self.draft.role == UAS else f"[field{number}]"
 
-    def pause(self, number: int, step: Step) -> Pause | None:
-        """The pause before a captured send; None if it is too short to be one."""
+    def pause(self, number: int, step: Step, plays: bool) -> Pause | None:
+        """The pause before a captured send; None if it is too short to be one. `plays`: media starts inside it."""
         element = step.element
         assert isinstance(element, Pause)
         delays = self.delays(number)
@@ -70,9 +71,10 @@ class _Writer:
         if most < SHORTEST_PAUSE_MS:
             return None
         if len(delays) > 2 and most - least > max(SHORTEST_SPLIT_MS, 0.2 * middle):
-            self.spreads.append(f"pause {element.comment}: {least / 1000:.3g} to {most / 1000:.3g} s, uniform")
-            spread = Distribution("uniform", (("min", float(round(least))), ("max", float(round(most)))))
-            return Pause(distribution=spread, comment=element.comment, next=element.next)
+            # Media that starts inside cuts the pause in two, which only a uniform one survives.
+            fit = best_fit((least, most) if plays else delays)
+            self.spreads.append(f"pause {element.comment}: {least / 1000:.3g} to {most / 1000:.3g} s, {fit.says()}")
+            return Pause(distribution=fit.distribution, comment=element.comment, next=element.next)
         return Pause(milliseconds=round(middle), comment=element.comment, next=element.next)
 
     def timeout(self, number: int, step: Step) -> int:
@@ -96,7 +98,8 @@ def emit(shape: Shape, role: str, name: str, injection: str, plays: list[Play], 
         places.append(len(elements))
         element = replace(step.element, actions=[_named(a, injection) for a in step.element.actions])
         if isinstance(element, Pause) and not element.timewait:
-            elements += _split(writer.pause(number, step), waiting.pop(number - 1, []))
+            inside = waiting.pop(number - 1, [])
+            elements += _split(writer.pause(number, step, bool(inside)), inside)
             duration += sum(writer.delays(number)) / len(shape.members)
             continue
         if isinstance(element, Recv) and not element.timeout_ms and number < draft.main_end:
@@ -174,6 +177,8 @@ def _split(pause: Pause | None, plays: list[Play]) -> list[Element]:
         parts.append(Nop(actions=[_play(play)], comment="media as captured"))
     if pause is None:
         return parts
+    if pause.distribution is not None and not plays:
+        return [pause]
     if pause.distribution is not None:
         bounds = tuple((name, value - spent) for name, value in pause.distribution.parameters)
         return [*parts, replace(pause, distribution=Distribution("uniform", bounds))]

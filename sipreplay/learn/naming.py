@@ -1,12 +1,15 @@
-"""Names that say what a scenario is: `invite-auth-bye`, `invite-486`, `register`. Nothing captured is in them."""
+"""Names that say what a scenario is: `invite-auth-bye`, `invite-hold-bye`, `register`. Nothing captured is in them."""
 
 from __future__ import annotations
 
 import re
 
 from sipreplay.learn.unit import CALLEE, Exchange, Unit
+from sipreplay.sip.body import sdp_body
+from sipreplay.sip.message import Message
 
 MOST_WORDS = 6
+_HELD = re.compile(rb"(?m)^(?:a=(?:sendonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$")
 
 
 def shape_name(unit: Unit, taken: set[str]) -> str:
@@ -38,13 +41,27 @@ def shape_name(unit: Unit, taken: set[str]) -> str:
     return name
 
 
+def _reinvite(message: Message, seen: set[str]) -> str:
+    """hold, resume, or reinvite for another change, by the direction that it offers (RFC 3264 8.4)."""
+    session = sdp_body(message)
+    if not session:
+        return "reinvite"
+    if _HELD.search(session):
+        seen.add("hold")
+        return "hold"
+    if "hold" in seen:
+        seen.discard("hold")
+        return "resume"
+    return "reinvite"
+
+
 def _words(exchange: Exchange, seen: set[str]) -> list[str]:
     method = re.sub(r"[^a-z0-9]", "", exchange.method.lower())[:20] or "request"
     if method == "prack":
         return []
     again = exchange.method == "INVITE" and exchange.method in seen
     first = exchange.request.captured.message
-    word = "reinvite" if again and first.to_tag else method
+    word = _reinvite(first, seen) if again and first.to_tag else method
     words = [word, "callee"] if exchange.sender == CALLEE else [word]
     final = exchange.final
     if final is None:

@@ -134,7 +134,7 @@ def completes(pair: Learned, program: Program) -> None:
         ("tcp-call.pcap", "invite-bye-uac", False, ANSWERED),
         ("kamailio-auth-record-route.pcap", "invite-auth-bye-uac", True, CHALLENGED),
         ("kamailio-auth-record-route.pcap", "invite-bye-uac", False, ANSWERED),
-        ("baresip-opus-hold-rtcp.pcap", "invite-reinvite-bye-uac", False, HELD),
+        ("baresip-opus-hold-rtcp.pcap", "invite-hold-resume-bye-uac", False, HELD),
     ],
     ids=named,
 )
@@ -252,7 +252,7 @@ def ends(pair: Learned, uas: Program) -> None:
         ("tcp-call.pcap", "invite-bye-uac", ANSWERED),
         ("kamailio-auth-record-route.pcap", "invite-auth-bye-uac", CHALLENGED),
         ("kamailio-auth-record-route.pcap", "invite-bye-uac", ANSWERED),
-        ("baresip-opus-hold-rtcp.pcap", "invite-reinvite-bye-uac", HELD),
+        ("baresip-opus-hold-rtcp.pcap", "invite-hold-resume-bye-uac", HELD),
     ],
     ids=named,
 )

@@ -53,13 +53,30 @@ def test_both_phones_register_and_call_each_other_through_kamailio(
         kamailio(tmp_path, proxy, password=PASSWORD),
     ):
         code, output = run(
-            bundle, proxy, caller, callee, port, "--calls", "6", "--rate", "10", "--set", f"auth_password={PASSWORD}"
+            bundle,
+            proxy,
+            caller,
+            callee,
+            port,
+            "--calls",
+            "6",
+            "--rate",
+            "10",
+            "--set",
+            f"auth_password={PASSWORD}",
+            "--report",
+            str(tmp_path / "report"),
         )
     assert code == 0, output
     assert f"bob: registered at {callee}:{port}, nothing to route (invite-bye-uas)" in output
     assert "6 of 6 calls passed as one; 6 legs linked by call-id 6" in output
     second = [rows for rows in between(pcap, proxy, callee) if "INVITE" in rows]
     assert second == [CALLED] * 6
+    report = tmp_path / "report"
+    assert {"report.html", "run.json", "junit.xml", "first-call.pcap"} <= {path.name for path in report.iterdir()}
+    assert {path.name for path in report.glob("*_stat.csv")} == {
+        f"{name}_stat.csv" for name in ("register-auth-uac", "invite-auth-bye-uac", "invite-bye-uas")
+    }
 
 
 def quick(folder: Path, proxy: str, loopback: Loopback, *more: str) -> tuple[int, str]:

@@ -186,7 +186,7 @@ def test_run_calls_a_baresip_behind_kamailio(
     [
         ("uac_pcap-g711-dtmf.pcap", "invite-bye-uas", ANSWERED),
         ("kamailio-auth-record-route.pcap", "invite-auth-bye-uas", CHALLENGED),
-        ("baresip-opus-hold-rtcp.pcap", "invite-reinvite-bye-uas", HELD),
+        ("baresip-opus-hold-rtcp.pcap", "invite-hold-resume-bye-uas", HELD),
     ],
 )
 def test_run_answers_baresip(
