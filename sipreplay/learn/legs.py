@@ -110,7 +110,8 @@ def find_links(analysis: Analysis, actors: Actors, sut: UnderTest | None, names:
     for second in analysis.dialogs:
         if second.id in names and dialog_part(second, actors, sut) == FROM_SUT:
             first = _leg_before(analysis, calls[second.call], second, actors, sut, names)
-            if first is not None:
+            # One Call-ID there and back between the same two addresses is one scenario.
+            if first is not None and names[first.id] != names[second.id]:
                 pair = f"{names[first.id]}-{UAC}", f"{names[second.id]}-{UAS}"
                 found.setdefault(pair, []).append((first, second))
     return [

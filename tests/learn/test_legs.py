@@ -12,7 +12,7 @@ from sipreplay.errors import UsageError
 from sipreplay.learn.learner import learn
 from sipreplay.learn.options import LearnOptions, LearnReport
 from sipreplay.report.learn_pages import learn_page
-from tests.learn.flows import Learned, basic_call, learned, past_proxy, through_b2bua
+from tests.learn.flows import ALICE, BOB, PROXY, Learned, basic_call, learned, moved, past_proxy, through_b2bua
 
 KAMAILIO = Path(__file__).parents[2] / "captures" / "kamailio-auth-record-route.pcap"
 
@@ -137,3 +137,15 @@ def test_top_keeps_the_commonest_kind_of_call_with_all_its_legs(tmp_path: Path) 
     assert [item.why for item in made.report.left_out] == ["--top 1 keeps what is commoner"]
     with pytest.raises(UsageError, match="--top 0"):
         LearnOptions(top=0).check()
+
+
+def test_a_call_that_comes_back_to_its_caller_under_one_call_id_is_one_scenario_and_links_to_nothing(
+    tmp_path: Path,
+) -> None:
+    first = moved(basic_call(call_id="same"), BOB, PROXY)
+    back = basic_call(call_id="same", from_tag="tag-c", to_tag="tag-d", start=1000.5)
+    elsewhere = ("198.18.0.1", 5099)
+    back = moved(moved(moved(back, BOB, elsewhere), ALICE, PROXY), elsewhere, ALICE)
+    made = learned(tmp_path, [first, back], LearnOptions(force=True, sut="192.0.2.33"))
+    assert made.report.bundle.links == []
+    assert read_bundle(made.folder).links == []
