@@ -111,19 +111,59 @@ class Link:
 
 
 @dataclass(slots=True)
+class ExpectedMessage:
+    """One message of a call, as the caller's side sees it."""
+
+    line: str
+    """"> INVITE" for a request that the caller sends, "< 180 INVITE" for a response to one."""
+    at_ms: float = 0.0
+    """After the call's first message."""
+    headers: list[str] = field(default_factory=list)
+    """"name: value" of what the callee's side sent, in order, without what differs in every call (tags, addresses)."""
+    sdp: list[str] = field(default_factory=list)
+    """Of what the callee's side sent: "audio sendrecv PCMU/8000 ptime=20", or "audio rejected" for port 0."""
+
+
+@dataclass(slots=True)
+class ExpectedStream:
+    """RTP of one call."""
+
+    line: str
+    """"< audio PCMU": the direction seen from the caller, media type, codec."""
+    packets: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    mos: float | None = None
+    digits: str = ""
+    duration_ms: float = 0.0
+
+
+@dataclass(slots=True)
 class Expect:
-    """What the capture showed of one hop-dialog, for the verdict."""
+    """What the capture showed of one call of a hop, for the verdict."""
 
     scenario: str
     """Id of the uac scenario that replays it."""
     dialog: int
     call_id: str
     ladder: list[str] = field(default_factory=list)
-    """Start lines as "> INVITE" and "< 200", from the caller's side, without copies, retransmissions and 100."""
+    """Start lines as "> INVITE" and "< 200 INVITE", from the caller's side, without copies, retransmissions and 100.
+    Left out where `message` holds them."""
     setup_ms: float | None = None
     pdd_ms: float | None = None
-    streams: list[str] = field(default_factory=list)
-    """"> PCMU 250" : direction seen from the caller, codec, packets."""
+    number: int = 0
+    """Line of the injection file, from 0, and so which call of the scenario it is."""
+    start_s: float = 0.0
+    """After the first learned call."""
+    cut: str = ""
+    """Why the capture does not show its end; what comes after the last message is not judged then."""
+    message: list[ExpectedMessage] = field(default_factory=list)
+    stream: list[ExpectedStream] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """The start lines."""
+        return [one.line for one in self.message] or self.ladder
 
 
 @dataclass(slots=True)

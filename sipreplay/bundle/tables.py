@@ -6,6 +6,7 @@ import dataclasses
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
 from sipreplay.bundle.model import (
@@ -15,6 +16,8 @@ from sipreplay.bundle.model import (
     BundleScenario,
     CapturedCall,
     Expect,
+    ExpectedMessage,
+    ExpectedStream,
     Link,
     LinkKey,
     MediaFile,
@@ -24,6 +27,7 @@ from sipreplay.bundle.toml import write_toml
 from sipreplay.errors import BundleError
 
 Row = TypeVar("Row")
+_LINE = re.compile(r"[<>] (?:[1-6]\d\d )?\S+\Z")
 
 _TABLES: dict[str, tuple[str, type[Any]]] = {
     "scenario": ("scenarios", BundleScenario),
@@ -34,7 +38,12 @@ _TABLES: dict[str, tuple[str, type[Any]]] = {
 }
 """Array of tables in the file: (attribute of Bundle, class of a row)."""
 _PLACE = re.compile(r"(?:ruri|to|from)\.user|[a-z0-9][a-z0-9-]*")
-_NESTED: dict[Any, type[Any]] = {list[MediaFile]: MediaFile, list[LinkKey]: LinkKey}
+_NESTED: dict[Any, type[Any]] = {
+    list[MediaFile]: MediaFile,
+    list[LinkKey]: LinkKey,
+    list[ExpectedMessage]: ExpectedMessage,
+    list[ExpectedStream]: ExpectedStream,
+}
 """Fields that hold rows of their own."""
 
 
@@ -121,7 +130,7 @@ def _rows(table: Mapping[str, Any], name: str, prefix: str, file: str) -> list[t
 
 
 def _row(kind: type[Row], table: dict[str, Any], key: str, file: str) -> Row:
-    hints = get_type_hints(kind)
+    hints = _hints(cast(Any, kind))
     fields = dataclasses.fields(cast(Any, kind))
     _refuse_unknown(table, {_key(f) for f in fields}, key + ".", file)
     values: dict[str, Any] = {}
@@ -138,6 +147,11 @@ def _row(kind: type[Row], table: dict[str, Any], key: str, file: str) -> Row:
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise BundleError(f"{file}: {name} is missing; add it, or learn the capture again")
     return kind(**values)
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _checked(value: Any, wanted: Any, key: str, file: str) -> Any:
@@ -178,6 +192,14 @@ def _check_references(bundle: Bundle, file: str) -> None:
                 if ident not in ids:
                     raise BundleError(f"{file}: scenario[{number}].{name} names {ident!r}, which is no scenario's id")
     for number, expect in enumerate(bundle.expect, 1):
+        for place, message in enumerate(expect.message, 1):
+            if not _LINE.match(message.line):
+                raise BundleError(
+                    f"{file}: expect[{number}].message[{place}].line {message.line!r} is no message; "
+                    'write "> METHOD" or "< STATUS METHOD"'
+                )
+        if expect.number < 0:
+            raise BundleError(f"{file}: expect[{number}].number must not be negative")
         if expect.scenario not in ids:
             raise BundleError(f"{file}: expect[{number}].scenario names {expect.scenario!r}, which is no scenario's id")
     for number, call in enumerate(bundle.calls, 1):

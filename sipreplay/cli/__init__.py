@@ -15,7 +15,7 @@ import click
 from sipreplay import __version__
 from sipreplay.errors import ExitCode, SipReplayError
 
-COMMANDS = ("learn", "run", "inspect", "check", "plot", "sipp")
+COMMANDS = ("learn", "run", "regress", "inspect", "check", "plot", "sipp")
 
 
 class _ReaderGone(Exception):

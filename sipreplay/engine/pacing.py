@@ -12,7 +12,7 @@ from random import Random
 from sipreplay.engine.config import EngineConfig
 from sipreplay.engine.context import Context
 from sipreplay.engine.endpoint import Endpoint
-from sipreplay.engine.rate import NEVER, Rate, Users
+from sipreplay.engine.rate import NEVER, Rate, Schedule, Users
 from sipreplay.engine.steps import Program
 from sipreplay.scenario.injection import InjectionFile
 
@@ -61,6 +61,10 @@ class Pacing(Context, ABC):
             return
         if config.users is not None:
             self.users = Users(config.users, now)
+            return
+        if config.starts_s:
+            self.rate = Schedule(config.starts_s, now)
+            self.limit = config.limit or 0
             return
         self.rate = Rate(config.rate_cps, now)
         self.limit = self.default_limit(config.rate_cps) if config.limit is None else config.limit

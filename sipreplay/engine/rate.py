@@ -7,6 +7,7 @@ shows as lateness or as calls not started instead of a silently lower rate.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 NEVER: Final = math.inf
@@ -38,6 +39,22 @@ class Rate:
 
     def _plan(self) -> None:
         self.next_due = self._origin + (self.opened + 1) / self.rate_cps if self.rate_cps > 0 else NEVER
+
+
+class Schedule(Rate):
+    """Due times that are given, such as the captured ones. A change of the rate does not change them."""
+
+    __slots__ = ("_due",)
+
+    def __init__(self, starts_s: Sequence[float], now: float) -> None:
+        self._due = [now + start for start in starts_s]
+        super().__init__(0.0, now)
+
+    def change(self, rate_cps: float, now: float) -> None:
+        """Nothing changes."""
+
+    def _plan(self) -> None:
+        self.next_due = self._due[self.opened] if self.opened < len(self._due) else NEVER
 
 
 class Users:

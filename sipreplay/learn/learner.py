@@ -239,7 +239,7 @@ def _bundle(work: _Work, streams: StreamTable) -> Bundle:
         actors=tables.actors(actors, [u for w in work.written for u in tables.units(w.shape)], work.sut),
         calls=tables.calls(work.analysis, legs),
         links=links,
-        expect=[tables.expect(u, f"{w.name}-uac", streams) for w in work.written for u in tables.units(w.shape)],
+        expect=tables.expects({w.name: w.shape for w in work.written}, streams),
         notes=[f"{item.what}: {item.why}" for item in work.left_out],
     )
 

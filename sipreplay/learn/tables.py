@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sipreplay.analysis.actors import Actors
-from sipreplay.analysis.model import Analysis, HopDialog, Stream
+from sipreplay.analysis.model import Analysis, HopDialog
 from sipreplay.bundle.model import Actor, BundleScenario, CapturedCall, Expect, Link, MediaFile
+from sipreplay.learn.expectation import MOST_DETAILED, expectation
 from sipreplay.learn.legs import UnderTest, user_at
 from sipreplay.learn.media import StreamTable
 from sipreplay.learn.names import UAC
 from sipreplay.learn.shapes import Shape
 from sipreplay.learn.text import for_comment
-from sipreplay.learn.unit import CALLER, Unit
+from sipreplay.learn.unit import Unit
 
 
 def units(shape: Shape) -> list[Unit]:
@@ -102,31 +103,21 @@ def calls(analysis: Analysis, legs: dict[int, str]) -> list[CapturedCall]:
     return found
 
 
-def expect(unit: Unit, scenario: str, streams: StreamTable) -> Expect:
-    """What the capture showed of a unit."""
-    ladder = [
-        f"{'>' if event.sender == CALLER else '<'} {event.captured.message.method or event.status}"
-        for event in unit.events
-        if event.status != 100
-    ]
-    dialog = unit.dialog
-    return Expect(
-        scenario=scenario,
-        dialog=dialog.id,
-        call_id=dialog.call_id,
-        ladder=ladder,
-        setup_ms=_rounded(dialog.setup_ms),
-        pdd_ms=_rounded(dialog.pdd_ms),
-        streams=[_stream(s) for s in streams.of(unit)],
-    )
+def expects(shapes: dict[str, Shape], streams: StreamTable) -> list[Expect]:
+    """What the capture showed of every learned call, by scenario and line of its injection file.
 
-
-def _rounded(value_ms: float | None) -> float | None:
-    return None if value_ms is None else round(value_ms, 3)
-
-
-def _stream(stream: Stream) -> str:
-    return f"{'>' if stream.from_caller else '<'} {stream.codec or stream.media} {stream.packets}"
+    `shapes`: name without -uac to shape.
+    """
+    all_units = [member.unit for shape in shapes.values() for member in shape.members]
+    origin = min((unit.events[0].time for unit in all_units), default=0.0)
+    found: list[Expect] = []
+    for name, shape in shapes.items():
+        for number, member in enumerate(shape.members):
+            detailed = len(found) < MOST_DETAILED
+            one = expectation(member.unit, f"{name}-uac", streams, detailed=detailed, origin=origin)
+            one.number, one.cut = number, _cut(member.unit)
+            found.append(one)
+    return found
 
 
 def set_order(scenarios: Sequence[BundleScenario], shapes: dict[str, Shape]) -> None:

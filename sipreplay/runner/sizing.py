@@ -41,6 +41,8 @@ def open_calls(caller: EngineConfig, callee: EngineConfig | None) -> int:
     elif any(isinstance(e, Recv) for e in load_scenario(caller).elements):
         seconds += RETRANSMITTED_TO_DEATH_S
     wanted = math.ceil(caller.rate_cps * seconds * SPARE) + 20
+    if caller.starts_s:
+        wanted = len(caller.starts_s)
     if caller.limit:
         wanted = min(wanted, math.ceil(caller.limit * SPARE) + 20)
     if caller.calls is not None:

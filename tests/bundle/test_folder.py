@@ -42,7 +42,7 @@ def example() -> Bundle:
         ],
         actors=[Actor("actor-1", "endpoint", ["10.0.0.1:5060"])],
         calls=[CapturedCall(1, ["invite-bye-uac"])],
-        expect=[Expect("invite-bye-uac", 1, "x@y", ["> INVITE", "< 200"], 1.5, None, ["> PCMU 10"])],
+        expect=[Expect("invite-bye-uac", 1, "x@y", ["> INVITE", "< 200 INVITE"], 1.5, None)],
         notes=["cut"],
     )
 
