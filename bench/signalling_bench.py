@@ -1,9 +1,11 @@
-"""CPU microseconds a call of the built-in UAC against `sipp -sn uas`: ours and sipp's, alternated, medians.
+"""CPU microseconds a call beside sipp's, for the same command line: ours and sipp's, alternated, medians.
 
-    python bench/signalling_bench.py [--rate 5000] [--calls 25000] [--rounds 3]
+    python bench/signalling_bench.py [--rate 5000] [--calls 25000] [--rounds 3] [uac] [uas] [ereg]
 
-The generator is pinned to one core and the answering sipp to another. A process's CPU time is the kernel's account of
-it; what each spends before its first call is measured by a run of one call and subtracted, from both alike.
+`uac` and `uas` are the built-in scenarios; `ereg` is a caller with an injection file and 20 regular expressions on each
+answer. The measured program is pinned to one core and the sipp that it plays with to another. A process's CPU time is
+the kernel's account of it; what each spends before its first call is measured by a run of one call and subtracted, from
+both alike.
 """
 
 from __future__ import annotations
@@ -17,24 +19,88 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = """
-import sys
-from sipreplay.engine.config import EngineConfig
-from sipreplay.engine.loop import run_engine
-port, rate, calls = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-config = EngineConfig(scenario="uac", builtin=True, remote=("127.0.0.1", port), local_port=0, limit=0)
-config.rate_cps, config.calls = rate, calls
-result = run_engine(config)
-print(result.statistics.successful, result.statistics.failed, result.statistics.retransmissions)
+PROGRAMS = {"ours": [sys.executable, "-m", "sipreplay", "sipp"], "sipp": ["sipp"]}
+ATTEMPTS = 4
+COMMON = ["-i", "127.0.0.1", "-nostdin", "-buff_size", "4000000"]
+"""With sipp's own default of buffers both sides lose datagrams at this rate, and calls with them."""
+
+PATTERNS = (
+    *("[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}", "o=([[:alnum:]]*) ([0-9]*)", "m=audio ([0-9]+)"),
+    *("^SIP/2.0 (2..)", "CSeq: ([0-9]+) ([A-Z]+)", "branch=([^;[:space:]]*)", "tag=([^;[:space:]]+)"),
+    *("Call-ID: ([^@]+)@", "Contact: &lt;(sip:[^&gt;]*)&gt;", "a=rtpmap:([0-9]+) ([A-Za-z0-9]+)/([0-9]+)"),
+)
+HEADERS = ("Via:", "From:", "To:", "CSeq:", "Contact:", "Call-ID:", "Content-Type:", "Content-Length:", "To:", "From:")
+
+
+def ereg_scenario() -> str:
+    """OPTIONS with three fields of a file, and twenty searches in the answer."""
+    searches = [f'<ereg regexp="{p}" search_in="msg" assign_to="m{n},s{n}"/>' for n, p in enumerate(PATTERNS)]
+    searches += [
+        f'<ereg regexp="([a-zA-Z]+).*" search_in="hdr" header="{h}" assign_to="h{n}"/>' for n, h in enumerate(HEADERS)
+    ]
+    names = [f"m{n},s{n}" for n in range(len(PATTERNS))] + [f"h{n}" for n in range(len(HEADERS))]
+    return f"""<?xml version="1.0"?><scenario name="ereg">
+<send retrans="500"><![CDATA[
+    OPTIONS sip:[field0]@[remote_ip]:[remote_port] SIP/2.0
+    Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+    From: [field1] <sip:[field0]@[local_ip]>;tag=[call_number]
+    To: <sip:[field2]@[remote_ip]>
+    Call-ID: [call_id]
+    CSeq: 1 OPTIONS
+    Contact: <sip:[field0]@[local_ip]:[local_port]>
+    Content-Length: 0
+]]></send>
+<recv response="200"><action>{"".join(searches)}</action></recv>
+<Reference variables="{",".join(names)}"/>
+</scenario>
 """
 
 
-ATTEMPTS = 4
-BUFFERS = ["-buff_size", "4000000"]
-"""Ours asks for as much; with sipp's own default both sides lose datagrams at this rate, and calls with them."""
+ANSWERING = """<?xml version="1.0"?><scenario name="answering">
+<recv request="OPTIONS"/>
+<send><![CDATA[
+    SIP/2.0 200 OK
+    [last_Via:]
+    [last_From:]
+    [last_To:];tag=[call_number]
+    [last_Call-ID:]
+    [last_CSeq:]
+    Contact: <sip:[local_ip]:[local_port]>
+    Content-Type: application/sdp
+    Content-Length: [len]
+
+    v=0
+    o=user1 53655765 2353687637 IN IP4 [local_ip]
+    s=-
+    c=IN IP4 [local_ip]
+    t=0 0
+    m=audio 6000 RTP/AVP 0
+    a=rtpmap:0 PCMU/8000
+]]></send>
+</scenario>
+"""
+USERS = "SEQUENTIAL\n" + "".join(f"user{n};User {n};peer{n}\n" for n in range(1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is measured: a side, and how both are started."""
+
+    caller: tuple[str, ...]
+    called: tuple[str, ...]
+    measured: str
+    target: float
+
+
+MEASURES = {
+    "uac": Measure(("-sn", "uac"), ("-sn", "uas"), "caller", 1.45),
+    "uas": Measure(("-sn", "uac"), ("-sn", "uas"), "called", 1.45),
+    "ereg": Measure(("-sf", "ereg.xml", "-inf", "users.csv"), ("-sf", "answering.xml"), "caller", 1.6),
+}
 
 
 def free_port() -> int:
@@ -48,77 +114,82 @@ def cores() -> tuple[int, int]:
     return available[0], available[-1]
 
 
-def pinned(command: list[str], core: int, folder: str) -> subprocess.Popen[str]:
+def pinned(command: list[str], core: int, folder: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         ["taskset", "-c", str(core), *command],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 
-def answering(folder: str, core: int) -> tuple[subprocess.Popen[str], int]:
-    port = free_port()
-    command = ["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", str(port), "-nostdin", *BUFFERS]
-    peer = pinned(command, core, folder)
-    deadline = time.monotonic() + 5.0
-    wanted = f":{port:04X} "
-    while wanted not in Path("/proc/net/udp").read_text():
-        if time.monotonic() > deadline or peer.poll() is not None:
-            raise SystemExit("sipp -sn uas did not start")
+def wait_bound(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 60.0
+    while f":{port:04X} " not in Path("/proc/net/udp").read_text():
+        if time.monotonic() > deadline or process.poll() is not None:
+            raise SystemExit("the called side did not start")
         time.sleep(0.02)
-    return peer, port
 
 
-def cpu_of(command: list[str], core: int, folder: str, limit_s: float) -> tuple[float, str, bool]:
-    """(CPU seconds, output, whether all went well) of one run to its end."""
+def cpu_of(process: subprocess.Popen[bytes]) -> float:
+    """CPU seconds of a process that is waited for here, to its end."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = pinned(command, core, folder)
-    try:
-        output, errors = process.communicate(timeout=limit_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        output, errors = process.communicate()
+    process.wait(30.0)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    good = process.returncode == 0
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, output + errors, good
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def once(kind: str, rate: int, calls: int) -> float:
-    """CPU seconds of a whole run of one generator. A run in which a call was lost is done again."""
-    generator_core, peer_core = cores()
-    output = ""
+def once(measure: Measure, who: str, rate: int, calls: int) -> float:
+    """CPU seconds of the measured side of a run. A run in which a call was lost is done again."""
+    measured_core, other_core = cores()
     for _ in range(ATTEMPTS):
         with tempfile.TemporaryDirectory() as folder:
-            peer, port = answering(folder, peer_core)
-            try:
-                if kind == "ours":
-                    command = [sys.executable, "-c", OURS, str(port), str(rate), str(calls)]
+            for name, text in (("ereg.xml", ereg_scenario()), ("answering.xml", ANSWERING), ("users.csv", USERS)):
+                Path(folder, name).write_text(text)
+            port, words = free_port(), [*COMMON, "-m", str(calls)]
+            sides = {}
+            for side in ("caller", "called"):
+                program = PROGRAMS[who if side == measure.measured else "sipp"]
+                core = measured_core if side == measure.measured else other_core
+                if side == "caller":
+                    more = [*measure.caller, "-p", str(free_port()), "-r", str(rate), "-l", "15000"]
+                    sides[side] = ([*program, *more, *words, f"127.0.0.1:{port}"], core)
                 else:
-                    command = [
-                        "sipp",
-                        "-sn",
-                        "uac",
-                        "-i",
-                        "127.0.0.1",
-                        "-r",
-                        str(rate),
-                        "-m",
-                        str(calls),
-                        "-l",
-                        "15000",
-                    ]
-                    command += ["-p", str(free_port()), "-nostdin", *BUFFERS, f"127.0.0.1:{port}"]
-                seconds, output, good = cpu_of(command, generator_core, folder, 15.0 + 2.0 * calls / rate)
+                    sides[side] = ([*program, *measure.called, "-p", str(port), *words], core)
+            called = pinned(*sides["called"], folder)
+            wait_bound(called, port)
+            caller = pinned(*sides["caller"], folder)
+            # The one that is measured ends last here: its usage is what the waiting for it adds.
+            first, last = (called, caller) if measure.measured == "caller" else (caller, called)
+            try:
+                first.wait(15.0 + 3.0 * calls / rate)
+                seconds = cpu_of(last)
+            except subprocess.TimeoutExpired:
+                seconds = 0.0
             finally:
-                peer.kill()
-                peer.communicate()
-        if good and (kind == "sipp" or output.split()[:2] == [str(calls), "0"]):
+                for process in (called, caller):
+                    process.kill()
+                    process.wait()
+        if called.returncode == caller.returncode == 0 and seconds:
             return seconds
-    raise SystemExit(f"{kind}: no run without a failed call in {ATTEMPTS} attempts\n{output[-2000:]}")
+        print(f"  {who}: a call failed, again (exit codes {caller.returncode}, {called.returncode})", file=sys.stderr)
+    raise SystemExit(f"{who}: no run without a failed call in {ATTEMPTS} attempts")
+
+
+def compare(name: str, rate: int, calls: int, rounds: int) -> None:
+    measure = MEASURES[name]
+    start = {who: once(measure, who, rate, 1) for who in PROGRAMS}
+    figures: dict[str, list[float]] = {who: [] for who in PROGRAMS}
+    for _ in range(rounds):
+        for who, values in figures.items():
+            values.append((once(measure, who, rate, calls) - start[who]) / calls * 1e6)
+    ours, sipp = statistics.median(figures["ours"]), statistics.median(figures["sipp"])
+    print(f"{name} at {rate} calls/s: ours {ours:.1f} us a call, sipp {sipp:.1f} us a call")
+    print(f"  ours {[round(v, 1) for v in figures['ours']]}, sipp {[round(v, 1) for v in figures['sipp']]}")
+    print(f"  start: ours {start['ours']:.2f} s, sipp {start['sipp']:.2f} s of CPU")
+    print(f"  ratio {ours / sipp:.2f} (target: at most {measure.target})", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -126,18 +197,12 @@ def main(arguments: list[str] | None = None) -> None:
     options.add_argument("--rate", type=int, default=5000)
     options.add_argument("--calls", type=int, default=25000)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("names", nargs="*", metavar="NAME", help="uac, uas or ereg; all without")
     chosen = options.parse_args(arguments or [])
-    start = {kind: once(kind, chosen.rate, 1) for kind in ("ours", "sipp")}
-    figures: dict[str, list[float]] = {"ours": [], "sipp": []}
-    for _ in range(chosen.rounds):
-        for kind, values in figures.items():
-            seconds = once(kind, chosen.rate, chosen.calls) - start[kind]
-            values.append(seconds / chosen.calls * 1e6)
-    ours, sipp = statistics.median(figures["ours"]), statistics.median(figures["sipp"])
-    print(f"signalling, UAC at {chosen.rate} calls/s: ours {ours:.1f} us a call, sipp {sipp:.1f} us a call")
-    print(f"  ours {[round(v, 1) for v in figures['ours']]}, sipp {[round(v, 1) for v in figures['sipp']]}")
-    print(f"  start: ours {start['ours']:.2f} s, sipp {start['sipp']:.2f} s of CPU")
-    print(f"  ratio {ours / sipp:.2f} (target: at most 1.5)")
+    for name in chosen.names or MEASURES:
+        if name not in MEASURES:
+            options.error(f"no measurement named {name}; there are {', '.join(MEASURES)}")
+        compare(name, chosen.rate, chosen.calls, chosen.rounds)
 
 
 if __name__ == "__main__":
