@@ -312,7 +312,7 @@ PAIRS = [
     Pair(
         "unexpected-handler",
         CALL
-        + pause(300)
+        + pause(1200)
         + BYE
         + nop(attributes='next="over"')
         + '<label id="_unexp.main"/>\n'

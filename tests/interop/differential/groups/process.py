@@ -99,7 +99,7 @@ PAIRS = [
     ),
     Pair(
         "default-messages-200",
-        DEFAULTS + CALL + pause(200) + BYE,
+        DEFAULTS + CALL + pause(1200) + BYE,
         ANSWER + ask("INFO", attributes='retrans="500"') + hear("200") + END,
         caller_words="-aa",
     ),
@@ -122,7 +122,7 @@ PAIRS = [
     ),
     Pair(
         "answers-by-itself",
-        CALL + pause(250) + BYE,
+        CALL + pause(1200) + BYE,
         ANSWER
         + "".join(
             ask(method, attributes='retrans="500"') + hear("200") for method in ("INFO", "NOTIFY", "UPDATE", "OPTIONS")
