@@ -48,6 +48,7 @@ from sipreplay.cli.types import Duration, Setting, Target
 @click.option(
     "--require-media", type=click.Choice(["sent", "received", "both"]), help="What each good call must have done."
 )
+@click.option("--rtcp", is_flag=True, help="Send RTCP reports; the peer's answers tell the round trip.")
 @click.option(
     "--media-loss", type=click.FloatRange(0, 100), default=0.0, metavar="PERCENT", help="Lose RTP on purpose."
 )
@@ -96,6 +97,7 @@ def command(
     max_loss: float | None,
     max_jitter: float | None,
     require_media: str | None,
+    rtcp: bool,
     media_loss: float,
     media_jitter: str,
     media_reorder: float,
@@ -163,6 +165,7 @@ def command(
             ),
             require_media=require_media or "",
         ),
+        rtcp=rtcp,
         impairment=Impairment(media_loss / 100, media_reorder / 100, jitter_ms, distribution, media_seed),
         allow_exec=allow_exec,
         allow_net=list(allow_net),

@@ -20,10 +20,12 @@ from sipreplay.media.lanes import Address, Send
 from sipreplay.media.load import Load
 from sipreplay.media.receiver import Receiver, sender_key
 from sipreplay.media.record import MediaRecord
+from sipreplay.media.reports import Heard, Reporter, Reporting, Sent
 from sipreplay.media.results import CallMedia, MediaSummary, QualityLimits
 from sipreplay.media.sender import Sender
 from sipreplay.media.sources import MediaSource
 from sipreplay.media.sweep import PortSocket
+from sipreplay.rtp.packet import HEADER_BYTES
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +48,8 @@ class Leg:
     peer: tuple[int, bytes] | None = None
     """On a shared port: (its leg, the peer's address), if that tells this call from the others."""
     shared: bool = False
+    reporting: Reporting | None = None
+    """RTCP of our own, once something plays."""
 
 
 @dataclass(slots=True, eq=False)
@@ -104,6 +108,8 @@ class CallTable:
         self.blocks = Blocks()
         self.echo: Echo | None = None
         self.limits = QualityLimits()
+        self.reporter: Reporter | None = None
+        """Sends RTCP for every call that plays on a port of its own; None: no RTCP of ours."""
         self.load = Load()
         self._random = random.Random(seed)
         self._retired: list[tuple[Leg, int]] = []
@@ -177,6 +183,9 @@ class CallTable:
         sender = self.sender
         sender.collect()
         self.load.account(sender.totals.active)
+        if self.reporter is not None:
+            self.reporter.turn(time.monotonic_ns() // 1000)
+            self.summary.sent_reports = self.reporter.sent
         for leg, stream in self._retired:
             leg.sent_packets += int(sender.tally.sent[stream])
             leg.sent_bytes += int(sender.tally.sent_bytes[stream])
@@ -301,6 +310,41 @@ class CallTable:
             if source.pattern is not None:
                 leg.checked.add(stream)
                 self.receiver.compare(leg.number, *source.pattern)
+        if self.reporter is not None and client.rewrite and not leg.shared:
+            self._report(client, leg, address)
+
+    def _report(self, client: Client, leg: Leg, address: Address) -> None:
+        """Begin the reports of a leg, or send them to another address."""
+        port = self.blocks.port(client.ports, client.host, leg.port + 1)
+        if self.reporter is None or port is None or address[1] >= 65535:
+            return
+        target, send = _beside(address, 1), port.opened.sendto
+
+        def heard() -> list[Heard]:
+            # The port's turn to be swept may be seconds away, and the report answers what waits there.
+            if port.leg >= 0:
+                self.receiver.poll(port)
+            return self.receiver.heard(leg.number)
+
+        if leg.reporting is None:
+            now_us = time.monotonic_ns() // 1000
+            leg.reporting = self.reporter.begin(now_us, lambda data: send(data, target), lambda: self._sent(leg), heard)
+            self.receiver.reports[leg.number] = leg.reporting
+        else:
+            leg.reporting.send = lambda data: send(data, target)
+
+    def _sent(self, leg: Leg) -> Sent | None:
+        """Of the stream that plays, the newest first."""
+        for stream, offset, _ in reversed(leg.streams):
+            packets = int(self.sender.tally.sent[stream])
+            if offset or not packets:
+                continue
+            ssrc, ticks, due_us, payload_type = self.sender.progress(stream)
+            rate = self.receiver.clock(leg.number, payload_type)
+            ticks += (time.monotonic_ns() // 1000 - due_us) * rate // 1_000_000
+            octets = int(self.sender.tally.sent_bytes[stream]) - HEADER_BYTES * packets
+            return Sent(ssrc, ticks & 0xFFFFFFFF, packets, octets)
+        return None
 
     def _numbered(self, client: Client, leg: Leg, command: Command, source: MediaSource) -> tuple[int, int, int]:
         """As SIPp numbers a stream that is made: an SSRC after the last one, timestamps by the clock."""
@@ -369,6 +413,8 @@ class CallTable:
                 ended.append(call)
         for call in ended:
             for leg in call.legs.values():
+                if leg.reporting is not None:
+                    leg.reporting.live = False
                 self._stop(leg)
                 if leg.shared:
                     self.receiver.poll(client.ports[leg.port])
@@ -387,6 +433,11 @@ class CallTable:
             if leg.checked_packets:
                 self._compare(client, leg, video=leg.port != call.base)
             self.receiver.finish(leg.number, record)
+            if leg.reporting is not None:
+                trips = leg.reporting.round_trips_us
+                self.summary.round_trip_us.record_all(trips)
+                record.round_trip_ms = sum(trips) / len(trips) / 1000 if trips else 0.0
+                self.receiver.reports.pop(leg.number, None)
             if leg.peer is not None:
                 self.receiver.forget(*leg.peer, leg.number)
             sent += leg.sent_packets

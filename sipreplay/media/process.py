@@ -47,12 +47,14 @@ class MediaProcess:
         seed: int | None = None,
         limits: QualityLimits | None = None,
         impairment: Impairment | None = None,
+        rtcp: bool = False,
         record: Path | None = None,
         record_received: bool = True,
     ) -> None:
         """`scheduling`: the best class to ask for (auto, fifo, nice, normal). `records`: CSV of every call's media.
 
         `limits`: what is counted as too bad in the summary. `impairment`: what is done to all that is sent.
+        `rtcp`: send reports of our own for every call that plays.
 
         `record`: part of the run's recording (`capture.recording`), with what is sent, and what is received if wanted.
         """
@@ -62,6 +64,7 @@ class MediaProcess:
             "records": str(records.absolute()) if records else None,
             "seed": seed,
             "limits": asdict(limits or QualityLimits()),
+            "rtcp": rtcp,
             "impairment": asdict(impairment or Impairment()),
             "record": str(record.absolute()) if record else None,
             "record_received": record_received,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipreplay.media.record import RECORDED_BYTES, MediaRecord
+from sipreplay.media.reports import Heard, Reporting
 from sipreplay.media.results import CallMedia
 from sipreplay.media.sockets import BATCH, HEAD, Arena, dropped
 from sipreplay.media.sweep import PortSocket, Round
@@ -92,6 +93,8 @@ class Receiver:
             self._tables[0, payload_type] = rate
         self._peers: dict[tuple[int, bytes], int] = {}
         """(leg of a shared port, sender) to the leg of the call that sends there; -1 if several do."""
+        self.reports: dict[int, Reporting] = {}
+        """Leg to what the peer's RTCP is told to."""
         self.strays = 0
         """Datagrams from before the call on their port."""
 
@@ -216,6 +219,28 @@ class Receiver:
         audio = [n for n in payload_types if n not in COMFORT_NOISE and (n in STATIC or self._tables[clocks, n])]
         return STATIC[audio[0]][0] if len(audio) == 1 and audio[0] in STATIC else ""
 
+    def heard(self, leg: int) -> list[Heard]:
+        """What the streams of a leg have brought so far, for reports."""
+        if self._arena.filled:
+            self.analyse()
+        out = []
+        for ssrc, row in self._rows_of.get(leg, ()):
+            found = self._quality.result(row)
+            highest, jitter_ms = self._quality.reported(row)
+            jitter = round(jitter_ms * self._clock_of(leg) / 1000)
+            out.append(Heard(ssrc, found.packets, found.lost, highest, jitter))
+        return out
+
+    def _clock_of(self, leg: int) -> int:
+        """Of what the leg received, the least: events share the clock of their audio."""
+        bits = int(self.high_types[leg]) << 64 | int(self.low_types[leg])
+        rates = [int(self._tables[self.clocks[leg], n]) for n in range(128) if bits >> n & 1]
+        return min((rate for rate in rates if rate), default=0)
+
+    def clock(self, leg: int, payload_type: int) -> int:
+        """Hz; 0: not known."""
+        return int(self._tables[self.clocks[leg], payload_type & 0x7F])
+
     def live(self) -> tuple[int, int]:
         """(packets, bytes) of RTP that the open legs have received, as of the last analysis."""
         legs = list(self._rows_of)
@@ -286,6 +311,12 @@ class Receiver:
         is_rtp = fresh & version_two & ~control & (got.length >= 12) & (got.tag & 1 == 0)
         if is_rtcp.any():
             np.add.at(self.rtcp, leg[is_rtcp], 1)
+            if self.reports:
+                for place in np.flatnonzero(is_rtcp).tolist():
+                    reporting = self.reports.get(int(leg[place]))
+                    if reporting is not None:
+                        data = got.head[place, : int(got.length[place])].tobytes()
+                        reporting.heard(data, int(got.arrival_ns[place]))
         neither = fresh & ~is_rtcp & ~is_rtp
         if neither.any():
             np.add.at(self.other, leg[neither], 1)

@@ -58,6 +58,8 @@ class CallMedia:
     """Neither RTP nor RTCP."""
     dropped: int = 0
     """By the kernel, because the socket's buffer was full."""
+    round_trip_ms: float = 0.0
+    """Mean, from the peer's reports on ours; 0.0 without any."""
     first_s: float = 0.0
     """Arrival of the first RTP packet, seconds since the epoch; 0.0 if none."""
     last_s: float = 0.0
@@ -133,6 +135,10 @@ class MediaSummary:
     """Lost packets a million of each received port of a call."""
     mos_milli: Histogram = field(default_factory=Histogram)
     """MOS of each received port of a call, times 1000, where the codec has published figures."""
+    round_trip_us: Histogram = field(default_factory=Histogram)
+    """Each round trip that a peer's report told."""
+    sent_reports: int = 0
+    """RTCP datagrams of our own."""
     below_mos: int = 0
     """Received ports of calls whose MOS is below the limit."""
     above_loss: int = 0

@@ -167,6 +167,17 @@ class Sender:
             withdrawn = self._withdraw(stream)
             self._sequence[stream] = (int(self._sequence[stream]) - withdrawn) & 0xFFFFFFFF
 
+    def progress(self, stream: int) -> tuple[int, int, int, int]:
+        """(SSRC, RTP timestamp of the packet planned last, its due time in us, its payload type) of a stream."""
+        lane = self._lane_of[stream]
+        assert lane is not None
+        shelf, packet = lane.shelf, int(self._next[stream]) - 1
+        packet = max(packet, int(self._end[stream] - self._lap_packets[stream]))
+        ticks = int(shelf.ticks[packet]) + int(self._ticks[stream]) & 0xFFFFFFFF
+        due_us = int(self._start_us[stream] + shelf.offset_us[packet])
+        ssrc = int(shelf.ssrc[packet]) ^ int(self._ssrc[stream])
+        return ssrc, ticks, due_us, int(shelf.template[packet, 1]) & 0x7F
+
     def free(self, stream: int) -> None:
         """Forget a stopped stream. Its number will be used again, so `collect` must come between `stop` and this."""
         self._lane_of[stream] = None

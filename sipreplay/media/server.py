@@ -34,6 +34,7 @@ from sipreplay.media.impairment import Impairment
 from sipreplay.media.made import Made
 from sipreplay.media.receiver import Receiver
 from sipreplay.media.record import MediaRecord
+from sipreplay.media.reports import Reporter
 from sipreplay.media.results import CallMedia, QualityLimits
 from sipreplay.media.scheduling import die_with, quiet_collector, take_class
 from sipreplay.media.sender import TICK_US, Sender
@@ -77,6 +78,8 @@ class MediaServer:
         self._receiver = Receiver(wanted)
         self._table = CallTable(self._sender, self._receiver, settings.get("seed"), self._recording)
         self._table.limits = QualityLimits(**settings.get("limits", {}))
+        if settings.get("rtcp"):
+            self._table.reporter = Reporter(settings.get("seed"))
         impairment = Impairment(**settings.get("impairment", {}))
         if impairment:
             self._sender.impairer = Impairer(impairment)

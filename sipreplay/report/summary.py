@@ -237,6 +237,11 @@ def _media(summary: RunSummary, media: MediaSummary) -> Iterator[Line]:
         median, least = media.mos_milli.percentile(50) / 1000, media.mos_milli.minimum / 1000
         got.append(f"MOS p50 {median:.2f}, least {least:.2f}")
     yield _row("RTP received", dotted(*got))
+    if media.sent_reports or media.round_trip_us.count:
+        told: list[str | Span] = [f"{count(media.sent_reports)} reports sent, {count(media.rtcp_packets)} received"]
+        if media.round_trip_us.count:
+            told.append(f"round trip {spread_text(media.round_trip_us)}")
+        yield _row("RTCP", dotted(*told))
     if summary.calls_silent:
         expecting = count(summary.calls_expecting_media)
         text = f"{count(summary.calls_silent)} of {expecting} calls that expect RTP received none"

@@ -110,6 +110,11 @@ class QualityState(Rows):
             burst=burst_ratio(packets, int(column.gaps[row]), int(column.gap_packets[row])),
         )
 
+    def reported(self, row: int) -> tuple[int, float]:
+        """(extended highest sequence number, jitter in ms) of one stream, as a receiver report has them now."""
+        column: Any = self
+        return int(column._stop_sequence[row] + 65536 * column._cycles[row]), float(column.jitter_ms[row])
+
     @property
     def lost(self) -> Int:
         """Expected less received, a stream: last sequence number (with its cycles) less the first, plus one."""

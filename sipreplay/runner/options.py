@@ -47,6 +47,8 @@ class RunOptions:
     allow_exec: bool = False
     allow_net: list[str] = field(default_factory=list)
     """Networks that `setdest` may send to besides loopback and the target."""
+    rtcp: bool = False
+    """Send RTCP reports for every call that plays media."""
     impairment: Impairment = field(default_factory=Impairment)
     command: str = ""
     """The command line, for the report."""

@@ -166,6 +166,7 @@ class Session:
                 records=self._records,
                 limits=self._options.limits.quality,
                 impairment=self._options.impairment,
+                rtcp=self._options.rtcp,
                 record=recording.media_part if recording else None,
                 record_received=recording.received if recording else False,
             ).start()

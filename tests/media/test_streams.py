@@ -167,3 +167,21 @@ def test_a_file_that_is_named_too_late_is_counted_and_one_at_load_is_an_error(
         assert silent(peer)
         client.release(1, port)
         assert media.summary().unplayable == 1
+
+
+def test_reports_go_both_ways_and_tell_the_round_trip() -> None:
+    with MediaProcess(scheduling="nice", seed=7, rtcp=True) as media:
+        clients = [MediaClient(media.add_client(host, calls=1)) for host in (HOST, PEER)]
+        ports = [client.allocate(1) for client in clients]
+        for client, own, host, port in zip(clients, ports, (PEER, HOST), ports[::-1], strict=True):
+            client.play(1, own, client.make(PATTERN), host, port, laps=-1, stream=True)
+        assert eventually(lambda: media.snapshot().sent_reports >= 3, 20)
+        time.sleep(0.5)
+        for client, port in zip(clients, ports, strict=True):
+            client.release(1, port)
+            client.close()
+        summary = media.summary()
+    assert summary.rtcp_packets == summary.sent_reports >= 3
+    assert summary.round_trip_us.count >= 1
+    assert summary.round_trip_us.minimum < 2_000_000
+    assert (summary.lost, summary.other_datagrams) == (0, 0)
