@@ -66,12 +66,17 @@ def test_both_phones_register_and_call_each_other_through_kamailio(
             f"auth_password={PASSWORD}",
             "--report",
             str(tmp_path / "report"),
+            "--record",
+            str(tmp_path / "own.pcap"),
         )
     assert code == 0, output
     assert f"bob: registered at {callee}:{port}, nothing to route (invite-bye-uas)" in output
     assert "6 of 6 calls passed as one; 6 legs linked by call-id 6" in output
     second = [rows for rows in between(pcap, proxy, callee) if "INVITE" in rows]
     assert second == [CALLED] * 6
+    # What the run recorded of itself holds both legs too.
+    assert [rows for rows in between(tmp_path / "own.pcap", proxy, callee) if "INVITE" in rows] == second
+    assert between(tmp_path / "own.pcap", caller, proxy) == between(pcap, caller, proxy)
     report = tmp_path / "report"
     assert {"report.html", "run.json", "junit.xml", "first-call.pcap"} <= {path.name for path in report.iterdir()}
     assert {path.name for path in report.glob("*_stat.csv")} == {
