@@ -60,6 +60,7 @@ def _call(text: str) -> str:
 def wire(capture: Path) -> dict[str, dict[tuple[int, int], list[bytes]]]:
     """SIP packets of a capture of the loopback net, by address and by ports: UDP payloads, a TCP stream as one."""
     out: dict[str, dict[tuple[int, int], list[bytes]]] = defaultdict(lambda: defaultdict(list))
+    segments: set[tuple[bytes, int, int, int]] = set()
     with capture.open("rb") as handle:
         for _, frame in dpkt.pcap.Reader(handle):
             ip = dpkt.ethernet.Ethernet(frame).data
@@ -69,6 +70,10 @@ def wire(capture: Path) -> dict[str, dict[tuple[int, int], list[bytes]]]:
                 continue
             packets = out[".".join(map(str, ip.dst))][part.sport, part.dport]
             if isinstance(part, dpkt.tcp.TCP):
+                segment = (ip.dst, part.sport, part.dport, part.seq)
+                if segment in segments:
+                    continue  # The kernel sent it again.
+                segments.add(segment)
                 packets[:] = [b"".join(packets) + payload]  # Loopback keeps the order.
             elif b"SIP/2.0" in payload:
                 packets.append(payload)
