@@ -17,6 +17,7 @@ CAUSES = {
     ANSWERING_FAILED: "both legs were there, and the second did not go through its scenario",
 }
 """Cause of failure to what it means."""
+REMEDIES = {NOT_FORWARDED: "tell it where to, or say --callers-only if others answer behind it"}
 
 
 @dataclass(slots=True)

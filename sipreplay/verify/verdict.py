@@ -13,7 +13,7 @@ from sipreplay.errors import ExitCode
 from sipreplay.media.results import MediaSummary, QualityLimits
 from sipreplay.stats.calls import CallStatistics
 from sipreplay.stats.histogram import Histogram
-from sipreplay.stats.legs import NOT_LINKED, LegTotals
+from sipreplay.stats.legs import NOT_LINKED, REMEDIES, LegTotals
 
 FEW_CALLS = 20
 """Below this many starts a 99th percentile is the worst call, and one hiccup of the machine would decide."""
@@ -111,7 +111,7 @@ def failures(observed: Observed, limits: Limits) -> list[str]:
         found.append(f"{uas.failed} calls failed on the answering side" + (f" ({causes})" if causes else ""))
     if observed.legs is not None:
         found += [
-            f"{cause} in {count} of {observed.legs.calls} calls"
+            f"{cause} in {count} of {observed.legs.calls} calls" + (f"; {REMEDIES[cause]}" if cause in REMEDIES else "")
             for cause, count in sorted(observed.legs.causes.items())
         ]
         if observed.legs.unlinked and NOT_LINKED not in observed.legs.causes:

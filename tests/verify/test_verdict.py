@@ -6,6 +6,7 @@ from sipreplay.errors import ExitCode
 from sipreplay.media.results import CallMedia, MediaSummary, QualityLimits
 from sipreplay.stats.calls import CallStatistics
 from sipreplay.stats.histogram import Histogram
+from sipreplay.stats.legs import ANSWERING_FAILED, NOT_FORWARDED, LegTotals
 from sipreplay.verify.verdict import Limits, Observed, judge
 
 
@@ -147,3 +148,21 @@ def test_a_run_that_was_too_much_says_how_many_streams_the_machine_holds() -> No
     assert (
         "other work held it up" in judge(Observed(calls(), media_lateness=lateness, media=media), Limits()).reasons[0]
     )
+
+
+def test_causes_of_calls_with_two_legs_are_told_apart_with_what_to_do() -> None:
+    totals = LegTotals(calls=4, ended=4, passed=1)
+    for cause in (NOT_FORWARDED, NOT_FORWARDED, ANSWERING_FAILED):
+        totals.fail(cause, "a call")
+    verdict = judge(Observed(calls(4), legs=totals), Limits())
+    assert verdict.exit_code == ExitCode.FAILED
+    assert verdict.reasons == (
+        "the answering leg failed in 1 of 4 calls",
+        "the system under test did not forward in 2 of 4 calls; "
+        "tell it where to, or say --callers-only if others answer behind it",
+    )
+
+
+def test_a_call_of_nobody_at_the_answering_side_fails_the_run() -> None:
+    verdict = judge(Observed(calls(4), legs=LegTotals(calls=4, ended=4, passed=4, unlinked=1)), Limits())
+    assert verdict.reasons == ("1 calls arrived at the answering side and belong to no call of this run",)
