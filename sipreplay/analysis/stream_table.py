@@ -45,6 +45,7 @@ class StreamTable:
         same = (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1])
         starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(~same) + 1))
         ends = np.append(starts[1:], len(order))
+        fresh: list[tuple[int, int]] = []
         # New keys are numbered in order of appearance, so that ids do not depend on how the file was cut into chunks.
         for group in np.argsort(order[starts]).tolist():
             at = int(order[starts[group]])
@@ -53,22 +54,31 @@ class StreamTable:
             if known is None:
                 known = create(key[0], key[1], at)
                 if known >= 0:
-                    self.set(key, known)
+                    self._exact[key] = known
+                    fresh.append(key)
             ids[order[starts[group] : ends[group]]] = known
+        if fresh:
+            # A key may have been forgotten again while others were created.
+            self._put([(key, self._exact[key]) for key in fresh if key in self._exact])
         return ids
 
     def set(self, key: tuple[int, int], ident: int) -> int:
         """Let a key have this id from now on."""
         self._exact[key] = ident
-        if len(self._exact) > (1 << self._bits) // 32 and self._bits < _MOST_BITS:
-            self._clear(self._bits + 2)
-            known = list(self._exact.items())
-            highs = np.array([pair[0] for pair, _ in known], np.uint64)
-            lows = np.array([pair[1] for pair, _ in known], np.uint64)
-            self._place(highs, lows, np.array([number for _, number in known], np.int64))
-        else:
-            self._place(np.array([key[0]], np.uint64), np.array([key[1]], np.uint64), np.array([ident]))
+        self._put([(key, ident)])
         return ident
+
+    def _put(self, known: list[tuple[tuple[int, int], int]]) -> None:
+        """Give these keys their slots, all keys if the table has become too small for them."""
+        size = self._bits
+        while len(self._exact) > (1 << size) // 32 and size < _MOST_BITS:
+            size += 2
+        if size > self._bits:
+            self._clear(size)
+            known = list(self._exact.items())
+        highs = np.array([pair[0] for pair, _ in known], np.uint64)
+        lows = np.array([pair[1] for pair, _ in known], np.uint64)
+        self._place(highs, lows, np.array([number for _, number in known], np.int64))
 
     def forget(self, key: tuple[int, int], ident: int) -> None:
         """Remove a key, if this is still its id: its next packet is a new key's."""

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sipreplay.capture.batch import Batch, Bytes, Int
+from sipreplay.capture.batch import Batch, Bytes, Int, windows
 from sipreplay.capture.hep import SHORTEST
-from sipreplay.capture.link import checked, ip_headers
+from sipreplay.capture.ethertype import IPV4
+from sipreplay.capture.ethertype import IPV4
+from sipreplay.capture.link import ETHERNET, checked, ip_headers
 from sipreplay.capture.tunnel import MAX_DEPTH, TUNNELS, enter, may_be
 
 WINDOW = 64
@@ -72,6 +74,17 @@ _V4 = _layout(
         "addresses": (">u8", 12),
         "source": (">u4", 12),
         **_transport(20),
+    }
+)
+_PLAIN_FROM = 10
+"""Where in an Ethernet frame the window begins whose fields are `_PLAIN`: all stand at multiples of their size there,
+which makes them twice as fast to read."""
+_PLAIN = np.dtype(
+    {
+        "names": ["type", *(_V4.names or ())],
+        "formats": [">u2", *(_V4[name] for name in _V4.names or ())],
+        "offsets": [2, *(_V4.fields[name][1] + 4 for name in _V4.names or () if _V4.fields)],
+        "itemsize": 48,
     }
 )
 _V6 = _layout({"total": (">u2", 4), "protocol": ("u1", 6), "addresses": ("V32", 8), **_transport(40)})
@@ -213,9 +226,56 @@ def decode(batch: Batch, pairs: Pairs, asides: list[Aside] | None = None) -> tup
 
     `asides` is given the UDP that is no RTP, one set an IP version.
     """
-    at, version = ip_headers(batch)
-    index, limit = np.arange(len(batch)), batch.offset + batch.captured
-    rtp: list[RtpColumns] = []
+    plain = _plain(batch) if isinstance(batch.link, int) and batch.link == ETHERNET else None
+    if plain is None:
+        return _decode(batch, pairs, asides, np.arange(len(batch)), [])
+    return _decode(batch, pairs, asides, plain[1], [plain[0]])
+
+
+def _plain(batch: Batch) -> tuple[RtpColumns, Int] | None:
+    """The RTP of whole packets of IPv4 without options, fragments and tunnels right in Ethernet frames, which nearly
+    all RTP is, and the packets that are something else. None where those are many: then one way does for all."""
+    at = batch.offset + _PLAIN_FROM
+    ip = windows(batch.buffer, at, _PLAIN)
+    is_rtp = (ip["type"] == IPV4) & (ip["start"] == 0x45) & (ip["protocol"] == UDP) & ((ip["fragment"] & 0x3FFF) == 0)
+    first, second = ip["rtp_first"], ip["rtp_second"]
+    is_rtp &= (first >> 6) == 2
+    is_rtp &= (second - 192) > 31  # unsigned: no RTCP (RFC 5761)
+    length = ip["udp_length"].astype(np.int32)
+    total = ip["total"].astype(np.int32)
+    is_rtp &= (length + 20 == total) & (total + 14 <= batch.captured)
+    length -= 8
+    is_rtp &= length >= _RTP_HEADER + ((first & 15).astype(np.int32) << 2)
+    is_rtp &= ~may_be(ip["protocol"], ip["ports"])
+    keep = np.flatnonzero(is_rtp)
+    if 2 * len(keep) < len(is_rtp):
+        return None
+    found = windows(batch.buffer, at[keep], _PLAIN)
+    nobody = Pairs(0)  # IPv4 needs none
+    columns = _rtp_columns(batch, nobody, found, keep, batch.offset[keep] + 42, length[keep].astype(np.int64), 4)
+    return columns, np.flatnonzero(~is_rtp)
+
+
+def _together(one: RtpColumns, other: RtpColumns) -> RtpColumns:
+    """Packets of one batch in one set, in file order."""
+    order = np.argsort(np.concatenate((one.place, other.place)), kind="stable")
+    values = {
+        each.name: np.concatenate((value, getattr(other, each.name)))[order]
+        for each in fields(one)
+        if each.name != "buffer" and isinstance(value := getattr(one, each.name), np.ndarray)
+    }
+    return replace(one, **values, cut=one.cut + other.cut)
+
+
+def _decode(
+    batch: Batch, pairs: Pairs, asides: list[Aside] | None, index: Int, rtp: list[RtpColumns]
+) -> tuple[list[RtpColumns], OneByOne]:
+    """As `decode`, of the packets at `index`; `rtp` holds what is known of IPv4 already."""
+    some = batch
+    if len(index) < len(batch):
+        some = replace(batch, offset=batch.offset[index], captured=batch.captured[index])
+    at, version = ip_headers(some)
+    limit = some.offset + some.captured
     singles: list[tuple[Any, ...]] = []
     for depth in range(MAX_DEPTH + 1):
         inside: list[_Headers] = []
@@ -224,10 +284,12 @@ def decode(batch: Batch, pairs: Pairs, asides: list[Aside] | None = None) -> tup
             if (version == number).all():
                 headers = _Headers(index, at, version, limit)
             else:
-                some = np.flatnonzero(version == number)
-                headers = _Headers(index[some], at[some], version[some], limit[some])
+                chosen = np.flatnonzero(version == number)
+                headers = _Headers(index[chosen], at[chosen], version[chosen], limit[chosen])
             if len(headers.packet):
                 _decode_version(batch, pairs, headers, number, rtp, singles, asides, deeper)
+            if depth == 0 and number == 4 and len(rtp) > 1:
+                rtp[:] = [_together(*rtp)]
         if not inside:
             break
         index, at, version, limit = (np.concatenate(column) for column in zip(*inside, strict=True))
@@ -256,9 +318,8 @@ def _decode_version(
     inside: list[_Headers] | None,
 ) -> None:
     index, at, _, present = headers
-    window = np.lib.stride_tricks.sliding_window_view(batch.buffer, WINDOW)[at]
     layout = _V4 if version == 4 else _V6
-    ip = window.view(layout)[:, 0]
+    ip = windows(batch.buffer, at, layout)
     protocol = ip["protocol"]
     total = ip["total"].astype(np.int64)
     if version == 4:
@@ -276,8 +337,7 @@ def _decode_version(
         kept = _enter(batch, headers, tunnel, end, version, inside)
         if kept is not None:
             index, at, end, slow, simple = index[kept], at[kept], end[kept], slow[kept], simple[kept]
-            window = window[kept]
-            ip = window.view(layout)[:, 0]
+            ip = windows(batch.buffer, at, layout)
             protocol = ip["protocol"]
     start = at + header
     room = end - start
@@ -295,8 +355,7 @@ def _decode_version(
         text |= hep
     keep = np.flatnonzero(is_rtp)
     if len(keep):
-        # Rows of bytes are picked ten times as fast as structures.
-        found = window[keep].view(layout)[:, 0]
+        found = windows(batch.buffer, at[keep], layout)
         columns = _rtp_columns(batch, pairs, found, index[keep], start[keep] + 8, length[keep], version)
         columns.cut = int(np.count_nonzero(declared[keep] > length[keep]))
         rtp.append(columns)

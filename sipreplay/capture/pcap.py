@@ -8,7 +8,7 @@ reader hands it bytes.
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -117,25 +117,27 @@ def _walk(buffer: Bytes, start: int, end: int, record: int, order: str) -> tuple
     return np.array(offsets, np.int64), position
 
 
-def _leap(buffer: Bytes, start: int, end: int, record: int, order: str) -> tuple[Int | None, int]:
-    """The same, all at once: what has the date of the first record where a date would be is a record, if each begins
-    where the one before ends. None where that does not come out."""
+def _leap(buffer: Bytes, start: int, end: int, record: int, order: str) -> tuple[Int | None, Any, int]:
+    """The same, all at once, with the first four words of each record: what has the date of the first record where a
+    date would be is a record, if each begins where the one before ends. None where that does not come out."""
     if end - start < _LEAP_FROM:
-        return None, start
+        return None, None, start
     at = _dated(buffer, start + (2 if order == "<" else 0), end - record + 3) - (2 if order == "<" else 0)
-    at = at[at <= end - record]
+    at = at[: int(np.searchsorted(at, end - record, side="right"))]
     fields = words(buffer, at, order, 4)
-    sound = (fields[:, 2] <= fields[:, 3]) & (fields[:, 2] <= MAX_PACKET)
-    at = at[sound]
-    following = at + record + fields[sound, 2]
+    captured = fields[:, 2].astype(np.uint32)
+    sound = (captured <= fields[:, 3]) & (captured <= MAX_PACKET)
+    if not sound.all():
+        at, fields, captured = at[sound], fields[sound], captured[sound]
+    following = at + record + captured
     for _ in range(_LEAPS):
         if len(at) and at[0] == start and bool((following[:-1] == at[1:]).all()):
             # Where one more record would fit after the last, there are records of another date.
-            return (at, int(following[-1])) if following[-1] > end - record else (None, start)
+            return (at, fields, int(following[-1])) if following[-1] > end - record else (None, None, start)
         place = np.minimum(np.searchsorted(following, at), len(following) - 1)
         follows = (following[place] == at) | (at == start)
-        at, following = at[follows], following[follows]
-    return None, start
+        at, following, fields = at[follows], following[follows], fields[follows]
+    return None, None, start
 
 
 def _dated(buffer: Bytes, first: int, stop: int) -> Int:
@@ -176,24 +178,27 @@ class PcapRecords:
     def batch(self, buffer: Bytes, start: int, end: int) -> tuple[list[Batch], int]:
         """The whole records between two offsets, and the offset of the first one that is not whole."""
         order, tick, link, record, _ = self._header
-        at, position = _leap(buffer, start, end, record, order)
+        at, fields, position = _leap(buffer, start, end, record, order)
         if at is None:
             at, position = _walk(buffer, start, end, record, order)
+            fields = words(buffer, at, order, 4)
         if position > end and len(at):
-            at, position = at[:-1], int(at[-1])
+            at, fields, position = at[:-1], fields[:-1], int(at[-1])
             length = struct.unpack_from(order + "I", buffer.data, position + 8)[0]
             if length > MAX_PACKET:
                 self.damage = f"record length of {length} bytes"
         if not len(at):
             return [], position
-        fields = words(buffer, at, order, 4).astype(np.int64)
+        time_ns = fields[:, 0].astype(np.int64)
+        time_ns *= 1_000_000_000
+        time_ns += fields[:, 1].astype(np.int64) * tick
         batch = Batch(
             buffer=buffer,
             first=self._next,
             offset=at + record,
-            captured=fields[:, 2],
-            original=fields[:, 3],
-            time_ns=fields[:, 0] * 1_000_000_000 + fields[:, 1] * tick,
+            captured=fields[:, 2].astype(np.int64),
+            original=fields[:, 3].astype(np.int64),
+            time_ns=time_ns,
             link=link,
         )
         self._next += len(batch)
