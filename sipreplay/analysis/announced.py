@@ -101,12 +101,17 @@ class Announcements:
     ) -> None:
         """An SDP says that `host`:`port` receives these payload types: number to (name, clock)."""
         address = (host, port)
-        history = self._codecs.setdefault(address, [])
-        if len(history) < MAX_CHANGES and (not history or history[-1][1] != codecs):
+        history = self._codecs.get(address)
+        if history is None:
+            self._codecs[address], self._calls[address] = [(place, codecs)], [(place, call_id)]
+            self.changed.add(address)
+            return
+        last = history[-1][1]
+        if last is not codecs and last != codecs and len(history) < MAX_CHANGES:
             history.append((place, codecs))
             self.changed.add(address)
-        calls = self._calls.setdefault(address, [])
-        if len(calls) < MAX_CHANGES and (not calls or calls[-1][1] != call_id):
+        calls = self._calls[address]
+        if calls[-1][1] != call_id and len(calls) < MAX_CHANGES:
             calls.append((place, call_id))
 
     def name_keys(self, call_id: bytes | str, lines: Iterable[str], addresses: Iterable[tuple[str, int]]) -> None:

@@ -164,10 +164,11 @@ class SipCollector:
     def _each(self, rows: Iterable[tuple[int, int, int, float, int, bytes, int, int]]) -> Iterator[Item]:
         """The messages of datagrams."""
         transport = self._transport("UDP")
+        empty, mark = _EMPTY, _MARK
         for capture, order, packet, time, pair, payload, ident, offset in rows:
             file = capture if offset >= 0 else SPOOL
-            alone = payload.find(_EMPTY) == len(payload) - 4 or payload.count(_MARK) == 2  # start line and Via
-            if alone:
+            # Nothing after the end of the headers, or one start line and one Via.
+            if payload.find(empty) == len(payload) - 4 or payload.count(mark) == 2:
                 yield capture, order, packet, time, pair, payload, ident, file, offset, transport
                 continue
             at = 0

@@ -347,6 +347,12 @@ class _Taker:
 
 def announce(announced: Announcements, place: Place, call_id: bytes, facts: Facts) -> None:
     """Tell `announced` of the media addresses in a message's SDP; sections that share one name its codecs together."""
+    if len(facts) == 1 and not facts[0].candidates and not facts[0].crypto:
+        # As nearly all SDP is.
+        media = facts[0]
+        if media.address is not None and ("RTP/" in media.proto or "RTP/" in media.proto.upper()):
+            announced.announce(place, *media.address, short_codecs(media.codecs), call_id)
+        return
     together: dict[Address, dict[int, tuple[str, int]]] = {}
     shared = next((media.address for media in facts if media.bundled and media.address), None)
     for media in facts:

@@ -183,6 +183,7 @@ _USUAL_SDP = re.compile(
 ).match
 """One section, with the connection before it: what differs from call to call is address and port."""
 _templates: dict[tuple[bytes, bytes, bytes], MediaFact | None] = {}
+_UNREAD = MediaFact("", None, None, 0, "", "", {})
 _filled: dict[tuple[int, bytes, bytes], Facts] = {}
 MAX_TEMPLATES = 4096
 MAX_USUAL_LINES = 200
@@ -195,10 +196,15 @@ def _usual_facts(body: bytes) -> Facts | None:
         return media_facts(body)
     before, host, middle, port, after = match.groups()
     key = before, middle, after
+    template = _templates.get(key, _UNREAD)
+    if template is not None:
+        known = _filled.get((id(template), host, port))
+        if known is not None:
+            return known
     address = _address(host.decode(), int(port))
     if address is None:
         return media_facts(body)
-    if key not in _templates:
+    if template is _UNREAD:
         if len(_templates) >= MAX_TEMPLATES:
             _templates.clear()
             _filled.clear()
@@ -206,15 +212,11 @@ def _usual_facts(body: bytes) -> Facts | None:
         plain = facts is not None and len(facts) == 1 and facts[0].rtcp is None and not facts[0].candidates
         _templates[key] = facts[0] if plain and facts else None
         return facts
-    template = _templates[key]
     if template is None:
         return media_facts(body)
-    place = id(template), host, port
-    known = _filled.get(place)
-    if known is None:
-        if len(_filled) >= MAX_TEMPLATES:
-            _filled.clear()
-        known = _filled[place] = (template._replace(address=address),)
+    if len(_filled) >= MAX_TEMPLATES:
+        _filled.clear()
+    known = _filled[id(template), host, port] = (template._replace(address=address),)
     return known
 
 
