@@ -37,8 +37,8 @@ class StreamTable:
     def ids(self, high: U64, low: U64, create: Callable[[int, int, int], int]) -> Int:
         """One id a packet, -1 for keys that are not followed."""
         slot = self._slots(high, low)
-        ids = self._slot_id[slot]
-        miss = np.flatnonzero((self._slot_high[slot] != high) | (self._slot_low[slot] != low) | (ids < 0))
+        ids = self._slot_id.take(slot)
+        miss = np.flatnonzero((self._slot_high.take(slot) != high) | (self._slot_low.take(slot) != low) | (ids < 0))
         if len(miss) == 0:
             return ids
         order = miss[np.lexsort((miss, low[miss], high[miss]))]

@@ -298,12 +298,14 @@ class StreamBook:
         second = rtp.second[order]
         kind = (second & 0x7F).astype(np.int64)
         numbers = self._codec_numbers(rows, packets)
-        clock = self.tables.clock[numbers, kind]
+        entry = numbers << 7 | kind  # one index is three times as fast as two
+        clock = self.tables.clock.reshape(-1).take(entry)
         sequence, timestamp, time_ns = rtp.sequence[order], rtp.timestamp[order], rtp.time_ns[order]
-        law = self.tables.law[numbers, kind]
+        law = self.tables.law.reshape(-1).take(entry)
+        event = self.tables.event.reshape(-1).take(entry)
         if self._opened:
             locked = self._opened.locked(rows)
-            asked = np.flatnonzero(locked & (self.tables.event[numbers, kind] | (law >= 0) & is_sampled(sequence)))
+            asked = np.flatnonzero(locked & (event | (law >= 0) & is_sampled(sequence)))
             clear = {at: self._opened.payload(int(rows[at]), rtp, int(order[at])) for at in asked.tolist()}
         else:
             locked, clear = None, {}
@@ -314,12 +316,12 @@ class StreamBook:
                 self._facts.note_payloads(rows, law, clear)
                 law = np.where(locked, -1, law)
             self._facts.add(counted, rtp, order, law)
-        event = self.tables.event[numbers, kind]
         last = np.append(rows[1:] != rows[:-1], True)
         self._last_packet[rows[last]] = packets[last]
         self._last_timestamp[rows[last]] = timestamp[last]
-        by_habit = (kind == _EVENT_BY_HABIT) & (numbers == 0) & (rtp.length[order] == 16)
-        event |= by_habit
+        by_habit = kind == _EVENT_BY_HABIT
+        if by_habit.any():
+            event |= by_habit & (numbers == 0) & (rtp.length[order] == 16)
         self._note_types(rows, kind, time_ns, event)
         for at in np.flatnonzero(event).tolist():
             payload = clear[at] if at in clear else _payload(rtp, int(order[at]))

@@ -16,6 +16,8 @@ BLOCK = 16
 _GAIN = 1 / 16
 _DECAY = 1 - _GAIN
 _FADE = _DECAY ** np.arange(1, BLOCK + 1)
+_ROUND = 150
+"""Values that Python counts in the time of one round of numpy over a short column."""
 
 
 def edges(rows: Int) -> Int:
@@ -102,23 +104,41 @@ def smoothed(carried: Float, rows: Int, values: Float) -> Float:
     lengths = np.append(starts[1:], len(rows)) - starts
     blocks = (lengths + BLOCK - 1) // BLOCK
     first = np.cumsum(blocks) - blocks
-    slot = np.arange(len(rows)) + np.repeat(first * BLOCK - starts, lengths)
-    padded = np.zeros(int(blocks.sum()) * BLOCK)
+    count = int(blocks.sum())
+    # One row a place in the blocks: what is done to all blocks at once then stands side by side.
+    number = np.arange(len(rows)) - np.repeat(starts, lengths)
+    slot = (number % BLOCK) * count + number // BLOCK + np.repeat(first, lengths)
+    padded = np.zeros(count * BLOCK)
     padded[slot] = values
-    local = padded.reshape(-1, BLOCK)
+    local = padded.reshape(BLOCK, count)
     local *= _GAIN
     reach = 1
     while reach < BLOCK:
-        local[:, reach:] += _DECAY**reach * local[:, :-reach]
+        local[reach:] += _DECAY**reach * local[:-reach]
         reach *= 2
-    carry = np.empty(len(local))
-    current = carried[rows[starts]]
-    for place in range(int(blocks.max())):
+    carry = _carried(carried[rows[starts]], local[-1], first, blocks)
+    local += carry * _FADE[:, None]
+    found: Float = padded[slot]
+    return found
+
+
+def _carried(current: Float, ends: Float, first: Int, blocks: Int) -> Float:
+    """What each block gets from the one before it in its stream; `ends` are the blocks' own sums."""
+    rounds, fade = int(blocks.max()), float(_FADE[-1])
+    if len(ends) < _ROUND * rounds:
+        # Few streams of many blocks: one value after the other is quicker than a column of few values a round.
+        found: list[float] = []
+        for value, start, count in zip(current.tolist(), first.tolist(), blocks.tolist(), strict=True):
+            for end in ends[start : start + count].tolist():
+                found.append(value)
+                value = end + fade * value
+        return np.array(found)
+    carry = np.empty(len(ends))
+    for place in range(rounds):
         if place:
             more = blocks > place
             if not more.all():
                 first, blocks, current = first[more], blocks[more], current[more]
-            current = local[first + place - 1, -1] + _FADE[-1] * current
+            current = ends[first + place - 1] + fade * current
         carry[first + place] = current
-    local += carry[:, None] * _FADE
-    return local.reshape(-1)[slot]
+    return carry
