@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipreplay.capture.batch import Batch, Bytes, Int, windows
+from sipreplay.capture.ethertype import IPV4
 from sipreplay.capture.hep import SHORTEST
-from sipreplay.capture.ethertype import IPV4
-from sipreplay.capture.ethertype import IPV4
 from sipreplay.capture.link import ETHERNET, checked, ip_headers
 from sipreplay.capture.tunnel import MAX_DEPTH, TUNNELS, enter, may_be
 
