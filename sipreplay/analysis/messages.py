@@ -7,6 +7,7 @@ Never reads packets, and never looks past single messages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from sipreplay.analysis.model import Address
 from sipreplay.analysis.places import SPOOL, Places
@@ -109,12 +110,12 @@ class SipCollector:
         self.dropped = 0
         """Messages past MAX_CALL_IDS or MAX_MESSAGES."""
         self._media = media
-        self._sights: dict[int, tuple[int, ...]] = {}
-        """Hash of bytes and addresses to the messages that had them, the latest last."""
-        self._older_sights: dict[int, tuple[int, ...]] = {}
-        self._seen: dict[int, tuple[int]] = {}
+        self._sights: dict[int, int | tuple[int, ...]] = {}
+        """Hash of bytes and addresses to the message that had them, or the messages, the latest last."""
+        self._older_sights: dict[int, int | tuple[int, ...]] = {}
+        self._seen: dict[int, int] = {}
         """Hash of what tells a message from others to its last sight."""
-        self._older_seen: dict[int, tuple[int]] = {}
+        self._older_seen: dict[int, int] = {}
         self._began = 0.0
 
     def datagram(
@@ -224,27 +225,32 @@ class SipCollector:
         new_tag, new_method = store.tags.number, store.methods.number
         shared, media = self._shared, self._media
         index, taken = len(store), self._taken
+        sights_now, sights_before, seen_now, seen_before = self._remembered()
         for capture, order, packet, time, pair, data, ident, file, place, transport in items:
             taken += 1
             if taken >= self._forget_at:
                 self._forget_some(time, taken)
+                sights_now, sights_before, seen_now, seen_before = self._remembered()
             if shared and not self._is_ours(order, data):
                 continue
             digest = hash(data)
             key = digest ^ pair
-            sights = self._sights.get(key) or self._older_sights.get(key)
+            sights = sights_now.get(key)
+            if sights is None:
+                sights = sights_before.get(key)
             flags = 0
             if sights is None:
                 found = with_tags(data)
                 if found is not None:
                     code, method, branch, from_tag, to_tag, call_id, number, cseq_method = found.groups(b"")
-                    status, cseq, routed = int(code or 0), int(number), True
+                    status, cseq, routed = int(code) if code else 0, int(number), True
                 else:
                     fields = _slowly(data)
                     if fields is None:
                         self._taken = taken
                         self._salvage((capture, order, packet, time, pair, data, ident, SPOOL, -1, transport))
                         index, taken = len(store), self._taken
+                        sights_now, sights_before, seen_now, seen_before = self._remembered()
                         continue
                     status, method, branch, from_tag, to_tag, call_id, cseq, cseq_method, routed = fields
                 call = call_number(call_id)
@@ -258,27 +264,35 @@ class SipCollector:
                 method_at = method_number(method) or new_method(method)
                 cseq_at = method_number(cseq_method) or new_method(cseq_method)
                 branch_hash = hash(branch)
-                mine = (index,)
                 # A provisional response that differs (another RSeq, SDP added) says something new, and so does a
                 # response without a branch to know it by.
                 if branch_hash and routed and not 0 < status < 200:
                     same = hash((pair, call, branch_hash, cseq, cseq_at, method_at, status, to if status else 0))
-                    last = self._seen.get(same) or self._older_seen.get(same)
-                    self._seen[same] = mine
-                    if last is not None and self._goes_on(last[0], capture, time):
+                    last = seen_now.get(same)
+                    if last is None:
+                        last = seen_before.get(same)
+                    seen_now[same] = index
+                    if last is not None and self._goes_on(last, capture, time):
                         flags = RETRANSMISSION
-                self._sights[key] = mine
+                sights_now[key] = index
             else:
                 if index >= MAX_MESSAGES:
                     self.dropped += 1
                     continue
+                if isinstance(sights, int):
+                    sights = (sights,)
                 flags = self._again(sights, capture, time, ident)
-                self._sights[key] = (*sights[1 - MAX_REMEMBERED :], index)
+                sights_now[key] = (*sights[1 - MAX_REMEMBERED :], index)
                 first = store.row(sights[-1])
                 branch_hash, cseq, call, of, to, method_at, cseq_at, status = (
                     first[2], first[4], first[6], first[9], first[10], first[11], first[12], first[13],
                 )  # fmt: skip
-            if media is not None and not flags & COPY and not data.endswith(_BARE) and _may_hold_sdp(data):
+            if (
+                media is not None
+                and not flags & COPY
+                and not data.endswith(_BARE)
+                and (b"\nm=" in data or b": gzip" in data)
+            ):
                 flags |= MEDIA * media(index, order, call_texts[call], data)
             if file == SPOOL:
                 place = store.places.spool(data)
@@ -332,6 +346,10 @@ class SipCollector:
             return RETRANSMISSION
         return 0
 
+    def _remembered(self) -> tuple[dict[int, Any], dict[int, Any], dict[int, int], dict[int, int]]:
+        """The sights of messages, and of what they say, each lately and before that."""
+        return self._sights, self._older_sights, self._seen, self._older_seen
+
     def _forget_some(self, time: float, taken: int) -> None:
         """Let go of what was seen long ago."""
         self._forget_at = taken + REMEMBERED // 32
@@ -341,10 +359,6 @@ class SipCollector:
         self._began, self._began_at = time, taken
         self._older_sights, self._sights = self._sights, {}
         self._older_seen, self._seen = self._seen, {}
-
-
-def _may_hold_sdp(data: bytes) -> bool:
-    return b"\nm=" in data or b": gzip" in data
 
 
 _Fields = tuple[int, bytes, bytes, bytes, bytes, bytes, int, bytes, bool]

@@ -128,7 +128,8 @@ def _leap(buffer: Bytes, start: int, end: int, record: int, order: str) -> tuple
     captured = fields[:, 2].astype(np.uint32)
     sound = (captured <= fields[:, 3]) & (captured <= MAX_PACKET)
     if not sound.all():
-        at, fields, captured = at[sound], fields[sound], captured[sound]
+        at, captured = at[sound], captured[sound]
+        fields = words(buffer, at, order, 4)
     following = at + record + captured
     for _ in range(_LEAPS):
         if len(at) and at[0] == start and bool((following[:-1] == at[1:]).all()):

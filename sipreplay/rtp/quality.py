@@ -186,12 +186,12 @@ class Counted:
     ) -> None:
         self.state = state
         self.rows = rows
-        self.sequence = sequence.astype(np.int64)
-        self.timestamp = timestamp.astype(np.int64)
-        self.arrival_ns = arrival_ns.astype(np.int64)
-        self.marker = marker.astype(bool)
+        self.sequence = sequence.astype(np.int64, copy=False)
+        self.timestamp = timestamp.astype(np.int64, copy=False)
+        self.arrival_ns = arrival_ns.astype(np.int64, copy=False)
+        self.marker = marker.astype(bool, copy=False)
         self.payload_type = payload_type
-        self.clock_rate = clock_rate.astype(np.float64)
+        self.clock_rate = clock_rate.astype(np.float64, copy=False)
         edge = np.flatnonzero(rows[1:] != rows[:-1]) + 1
         self.starts: Int = np.concatenate((np.zeros(1, np.int64), edge))
         self.ends: Int = np.concatenate((edge - 1, np.full(1, len(rows) - 1)))
