@@ -59,3 +59,16 @@ def test_keys_that_are_not_followed_and_keys_that_move():
     assert table.ids(*columns(keys), lambda high, low, index: int(high)).tolist() == [1, 2]
     table.set((1, 1), 9)
     assert table.ids(*columns(keys), lambda *_: 7).tolist() == [9, 2]
+
+
+def test_a_key_forgotten_while_others_are_created_is_new_again():
+    table, numbers = StreamTable(), iter(range(100))
+
+    def create(high, low, index):
+        number = next(numbers)
+        if high == 2:
+            table.forget((1, 1), 0)
+        return number
+
+    assert table.ids(*columns([(1, 1), (2, 2), (3, 3)]), create).tolist() == [0, 1, 2]
+    assert table.ids(*columns([(3, 3), (2, 2), (1, 1)]), create).tolist() == [2, 1, 3]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sipreplay.rtp import filters
 from sipreplay.rtp.filters import last_before, running_mean, segment_farthest, segment_max, smoothed
 
 SEGMENTS = st.lists(st.lists(st.floats(-1000, 1000), min_size=1, max_size=70), min_size=1, max_size=6)
@@ -31,6 +32,19 @@ def test_smoothing(segments, before):
             expected.append(current)
     assert smoothed(carried, rows, values) == pytest.approx(expected, rel=1e-9, abs=1e-9)
     assert (carried == before).all()
+
+
+@settings(deadline=None)
+@given(SEGMENTS, st.floats(0, 100))
+def test_smoothing_of_few_streams_and_of_many_is_the_same(segments, before):
+    rows, values = sorted_columns(segments)
+    carried = np.full(100, before)
+    found = []
+    for most in (0, 10**9):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(filters, "_ROUND", most)
+            found.append(smoothed(carried, rows, values).tolist())
+    assert found[0] == found[1]
 
 
 @given(SEGMENTS)
