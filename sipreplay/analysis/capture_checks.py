@@ -5,6 +5,7 @@ What cannot be seen is a finding too. Each check is a function from an analysis 
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,7 +14,7 @@ import numpy as np
 from sipreplay.analysis.case import Case, places, printable
 from sipreplay.analysis.findings import Finding, Severity
 from sipreplay.analysis.model import Analysis, CapturedMessage
-from sipreplay.analysis.store import COPY, MessageStore
+from sipreplay.analysis.store import COPY, SHORT, MessageStore
 
 STORM = 10
 """So many equal failures …"""
@@ -24,6 +25,8 @@ MOST_HOPS = 16
 MOST_LOOKED_AT = 200_000
 """Messages that are made objects of for one check."""
 _SIP_TLS_PORTS = frozenset({5061, 5063, 5081})
+_SIP_WSS_PORTS = frozenset({4443, 7443, 8089})
+"""Where servers take SIP over WebSocket by default: OpenSIPS and Kamailio, FreeSWITCH, Asterisk."""
 CLOCK_SLACK_S = 0.001
 
 
@@ -89,20 +92,30 @@ def unreadable(analysis: Analysis) -> Iterator[Finding]:
             Severity.WARNING,
             "malformed",
             "messages that look like SIP could not be read",
-            f"{analysis.malformed:,} payloads have a SIP start line and no readable message",
+            f"{analysis.malformed:,} payloads have a SIP start line and no readable message"
+            + (f"; the first is packet {analysis.malformed_packets[0][1]}" if analysis.malformed_packets else ""),
             "see whether something else uses the port, or a peer sends broken SIP (scanners do)",
+            packets=analysis.malformed_packets,
             count=analysis.malformed,
         )
     for number, capture in enumerate(analysis.captures):
         for problem in capture.problems[:100]:
+            tls = _OF_TLS.match(problem.what) is not None
             yield Finding(
                 Severity.NOTE,
-                "capture-problem",
-                f"{printable(capture.path)} could not be used in full",
+                "tls-problem" if tls else "capture-problem",
+                f"{printable(capture.path)} could not be " + ("decrypted" if tls else "used") + " in full",
                 printable(problem.what),
-                "capture again without a limit on packet size (tcpdump -s 0), or mend the file",
+                "give the key log that one of the ends wrote, of these connections and whole (--keylog FILE)"
+                if tls
+                else "packets that are cut: capture without a limit on their size (tcpdump -s 0); a damaged file: let"
+                " the capturing tool end by itself, and copy the file whole",
                 packets=((number, problem.packet),) if problem.packet else (),
             )
+
+
+_OF_TLS = re.compile(r"[\d,.]+ (?:(?:more )?TLS connections?|lines? of the key log) ")
+"""What problems of decryption begin with."""
 
 
 def copies(analysis: Analysis) -> Iterator[Finding]:
@@ -117,6 +130,35 @@ def copies(analysis: Analysis) -> Iterator[Finding]:
             "nothing is counted twice; capture one side of the mirror port to make the file smaller",
             packets=places(*found[:16]),
         )
+
+
+def short_bodies(analysis: Analysis) -> Iterator[Finding]:
+    """Messages with less of a body than their Content-Length says, though the capture holds the whole packet."""
+    cut = {(at, problem.packet) for at, capture in enumerate(analysis.captures) for problem in capture.problems}
+    found = [m for m in _short(analysis) if (m.capture, m.packet) not in cut]
+    if found:
+        first = found[0]
+        missing = first.message.missing
+        yield Finding(
+            Severity.WARNING,
+            "body-shorter-than-said",
+            "messages end before the body that Content-Length says",
+            f"{len(found):,} messages; of the first, packet {first.packet} from {first.source}, {missing:,} bytes of"
+            f" {first.message.content_length or 0:,} are missing",
+            "a receiver discards such a request over UDP, or answers 400 (RFC 3261 18.3), and over TCP waits for the"
+            " rest: see what changed the body (an ALG, a script) and not the length",
+            packets=places(*found[:16]),
+            count=len(found),
+        )
+
+
+def _short(analysis: Analysis) -> list[CapturedMessage]:
+    messages = analysis.messages
+    if isinstance(messages, MessageStore):
+        first = _with(analysis, flag=SHORT)[0]
+    else:
+        first = [m for d in analysis.dialogs for m in d.messages if b"ength" in m.data and m.message.missing]
+    return [m for m in first if not m.copy]
 
 
 class Clocks:
@@ -161,7 +203,9 @@ class Clocks:
 def encrypted(analysis: Analysis) -> Iterator[Finding]:
     """TLS connections that may carry SIP and could not be read."""
     for session in analysis.tls:
-        sip = session.server_port in _SIP_TLS_PORTS or "sip" in session.protocols
+        sip = session.server_port in _SIP_TLS_PORTS | _SIP_WSS_PORTS or any(
+            name.partition("/")[0].lower() in ("sip", "sips") for name in session.protocols
+        )
         if (session.decrypted and not session.failed) or (not sip and not session.decrypted):
             continue
         who = f"{session.client}:{session.client_port} to {session.server}:{session.server_port}"
@@ -258,6 +302,7 @@ def many_hops(analysis: Analysis) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Analysis], Iterator[Finding]], ...] = (
     storms,
     unreadable,
+    short_bodies,
     copies,
     encrypted,
     left_apart,

@@ -175,7 +175,8 @@ def _parts(analysis: Analysis, found: Sequence[Finding] | None) -> Iterator[tupl
     actors = Actors(analysis.dialogs)
     yield "schema", SCHEMA
     yield "captures", map(_capture, analysis.captures)
-    yield "sip", sip_counts(analysis.messages, analysis.malformed)
+    broken = [{"capture": capture, "packet": packet} for capture, packet in analysis.malformed_packets]
+    yield "sip", {**sip_counts(analysis.messages, analysis.malformed), "malformed_packets": broken}
     yield "dialogs", map(_dialog, analysis.dialogs)
     yield "calls", map(_call, analysis.calls)
     yield "streams", map(stream_json, analysis.streams)

@@ -109,6 +109,9 @@ def _one_way(call: _Call) -> Iterator[Finding]:
         return
     (side,) = heard
     streams = call.of(side)
+    sent_to = {stream.destination for stream in streams}
+    if any(stream.source in sent_to for stream in streams):
+        return  # one leaves from where another goes to: both ways are there, whoever's they are (a proxy between)
     packets = sum(stream.packets for stream in streams)
     if call.ended - call.answered < TALK_SECONDS or packets < FEWEST_PACKETS:
         return

@@ -6,13 +6,14 @@ Never reads packets, and never looks past single messages.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sipreplay.analysis.model import Address
 from sipreplay.analysis.places import SPOOL, Places
 from sipreplay.analysis.share import ALL, Share, call_id_of
-from sipreplay.analysis.store import COPY, MEDIA, PACKED, RETRANSMISSION, MessageStore
+from sipreplay.analysis.store import COPY, MEDIA, PACKED, RETRANSMISSION, SHORT, MessageStore
 from sipreplay.sip.framing import salvaged
 from sipreplay.sip.message import SipSyntaxError, parse_message
 from sipreplay.sip.scan import scan, with_tags
@@ -28,6 +29,8 @@ MAX_MESSAGES = 20_000_000
 REMEMBERED = 16_384
 """Messages among which copies and retransmissions are looked for at least, and for at least REPEAT_LIMIT_S; at most 32
 times as many."""
+MAX_MALFORMED = 20
+"""Malformed messages whose packets are kept."""
 MAX_REMEMBERED = 16
 """Sights of the same bytes (times, IP identifications) that a copy is looked for among."""
 _MAX_IN_DATAGRAM = 64
@@ -107,6 +110,8 @@ class SipCollector:
         self._last = (-1, 0)
         """Place in the order of reading, and number there, of the last message."""
         self.malformed = 0
+        self.malformed_at: list[tuple[int, int, int]] = []
+        """Of the first of them: place in the order of reading, capture, packet."""
         self.dropped = 0
         """Messages past MAX_CALL_IDS or MAX_MESSAGES."""
         self._media = media
@@ -287,13 +292,11 @@ class SipCollector:
                 branch_hash, cseq, call, of, to, method_at, cseq_at, status = (
                     first[2], first[4], first[6], first[9], first[10], first[11], first[12], first[13],
                 )  # fmt: skip
-            if (
-                media is not None
-                and not flags & COPY
-                and not data.endswith(_BARE)
-                and (b"\nm=" in data or b": gzip" in data)
-            ):
-                flags |= MEDIA * media(index, order, call_texts[call], data)
+            if not data.endswith(_BARE):
+                if media is not None and not flags & COPY and (b"\nm=" in data or b": gzip" in data):
+                    flags |= MEDIA * media(index, order, call_texts[call], data)
+                if _is_short(data):
+                    flags |= SHORT
             if file == SPOOL:
                 place = store.places.spool(data)
             packed += pack(
@@ -310,12 +313,19 @@ class SipCollector:
         calls = self.messages.call_ids
         return calls.number(call_id) if len(calls) < MAX_CALL_IDS // self._share.of else -1
 
+    def broken(self, order: int, capture: int, packet: int) -> None:
+        """Count what looks like SIP and cannot be read; the first places are kept."""
+        self.malformed += 1
+        if len(self.malformed_at) < MAX_MALFORMED:
+            self.malformed_at.append((order, capture, packet))
+
     def _salvage(self, item: Item) -> None:
         """Take what can be read of a message whose beginning cannot."""
         data = item[5]
         sound = salvaged(data)
         if sound is None or sound == data:
-            self.malformed += looks_like_sip(data)
+            if looks_like_sip(data):
+                self.broken(item[1], item[0], item[2])
         else:
             self.take(((*item[:5], sound, *item[6:]),))
 
@@ -359,6 +369,25 @@ class SipCollector:
         self._began, self._began_at = time, taken
         self._older_sights, self._sights = self._sights, {}
         self._older_seen, self._seen = self._seen, {}
+
+
+def _is_short(data: bytes) -> bool:
+    """Whether Content-Length says more than there is of a body."""
+    end = data.find(b"\r\n\r\n")
+    at = data.find(b"\nContent-Length: ", 0, end + 2) if end >= 0 else -1
+    if at >= 0:
+        said = data[at + 17 : data.find(b"\r", at)]
+        if said.isdigit() and len(said) < 10 and int(said) <= len(data) - end - 4:
+            return False
+    elif _LENGTH.search(data) is None:
+        return False
+    try:
+        return parse_message(data).missing > 0
+    except SipSyntaxError:
+        return False
+
+
+_LENGTH = re.compile(rb"\n(?:content-length|l)[ \t]*:", re.IGNORECASE)
 
 
 _Fields = tuple[int, bytes, bytes, bytes, bytes, bytes, int, bytes, bool]

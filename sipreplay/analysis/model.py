@@ -458,6 +458,8 @@ class Analysis:
     streams: list[Stream]
     tls: list[TlsSession] = field(default_factory=list)
     """TLS connections; those that could not be read are blind spots."""
+    malformed_packets: tuple[tuple[int, int], ...] = ()
+    """(index of the capture, packet number) of the first malformed messages."""
 
     def dialog(self, ident: int) -> HopDialog:
         """The hop-dialog of that id (ids count from 1 in order of first message)."""

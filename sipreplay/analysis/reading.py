@@ -26,7 +26,7 @@ from sipreplay.analysis.found_stream import FoundStream
 from sipreplay.analysis.garbage import without_collection
 from sipreplay.analysis.media_join import join
 from sipreplay.analysis.media_map import MediaMap
-from sipreplay.analysis.messages import MAX_CALL_IDS, MAX_MESSAGES, SipCollector
+from sipreplay.analysis.messages import MAX_CALL_IDS, MAX_MALFORMED, MAX_MESSAGES, SipCollector
 from sipreplay.analysis.model import Address, Analysis, CaptureFile, Problem, Stream
 from sipreplay.analysis.parallel import PackedStore, join_stores, on_cores
 from sipreplay.analysis.places import Places
@@ -95,6 +95,7 @@ class _Reading:
     tls: list[TlsSession]
     files: list[CaptureFile]
     malformed: int
+    malformed_at: list[tuple[int, int, int]]
     dropped: int
     unfollowed: bool
     cut: int
@@ -133,6 +134,7 @@ def _read_on_cores(
         tls=first.tls,
         files=first.files,
         malformed=sum(part.malformed for part in parts),
+        malformed_at=sorted(place for part in parts for place in part.malformed_at)[:MAX_MALFORMED],
         dropped=sum(part.dropped for part in parts),
         unfollowed=any(part.unfollowed for part in parts),
         cut=first.cut,
@@ -189,6 +191,7 @@ def _read(
         tls=tls,
         files=[_file(reader) for reader in captures.readers],
         malformed=malformed,
+        malformed_at=collector.malformed_at,
         dropped=collector.dropped,
         unfollowed=book.unfollowed,
         cut=book.cut,
@@ -208,6 +211,7 @@ def _understood(reading: _Reading, correlate: Sequence[str]) -> Analysis:
     if reading.files:
         reading.files[-1].problems.extend(_left_out(reading))
     analysis = Analysis(reading.files, messages, reading.malformed, dialogs, calls, streams, reading.tls)
+    analysis.malformed_packets = tuple((capture, packet) for _, capture, packet in reading.malformed_at)
     # The views that are kept hold their store: without this both would wait for the collector.
     weakref.finalize(analysis, messages.forget).atexit = False
     return analysis
@@ -330,7 +334,8 @@ class _Taker:
                 self.watched[media.address.port] = True
 
     def broken(self, origin: Origin) -> None:
-        self.collector.malformed += self._share.leads
+        if self._share.leads:
+            self.collector.broken(origin.place, origin.capture, origin.packet)
 
     def _media(self, index: int, place: int, call_id: bytes, data: bytes) -> bool:
         """Note the media addresses of a new message, which came at this place."""

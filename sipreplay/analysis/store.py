@@ -18,8 +18,8 @@ from sipreplay.analysis.model import Address, CapturedMessage
 from sipreplay.analysis.places import Places
 from sipreplay.sip.message import Message, parse_message
 
-RETRANSMISSION, COPY, MEDIA = 1, 2, 4
-"""Flags of a row. MEDIA: it carries SDP that can be read."""
+RETRANSMISSION, COPY, MEDIA, SHORT = 1, 2, 4, 64
+"""Flags of a row. MEDIA: it carries SDP that can be read. SHORT: Content-Length says more than there is of a body."""
 RECENT = 1024
 """Messages that are kept as objects after they were looked at, at least."""
 

@@ -87,6 +87,7 @@ def test_counts() -> None:
         "responses": {"100": 1, "180": 1, "200": 2},
         "retransmissions": 1,
         "malformed": 2,
+        "malformed_packets": [],
     }
 
 

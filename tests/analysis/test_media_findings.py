@@ -53,6 +53,16 @@ def test_one_way_audio(tmp_path: Path) -> None:
     assert (0, 1) in finding.packets
 
 
+def test_media_both_ways_with_a_host_that_no_sdp_names_is_not_one_way(tmp_path: Path) -> None:
+    elsewhere = ("192.0.2.77", 4376)
+    media = [*rtp(A_MEDIA, elsewhere, ssrc=77), *rtp(elsewhere, B_MEDIA, ssrc=88)]
+    analysis = analysed(tmp_path / "c.pcap", media)
+    assert {stream.from_caller for stream in analysis.streams} == {True}
+    assert not rules(analysis).keys() & {"one-way-audio", "one-way-by-sdp"}
+    analysis = analysed(tmp_path / "d.pcap", [*rtp(A_MEDIA, elsewhere, ssrc=77), *rtp(A_MEDIA, B_MEDIA, ssrc=78)])
+    assert "one-way-audio" in rules(analysis)
+
+
 @pytest.mark.parametrize(("offered", "answered"), [("sendonly", "recvonly"), ("sendrecv", "recvonly")])
 def test_one_way_audio_that_sdp_wants(tmp_path: Path, offered: str, answered: str) -> None:
     analysis = analysed(

@@ -110,6 +110,7 @@ def test_missing_tcp_bytes_cost_one_message_and_are_said(write):
     assert [m.message.method for m in analysis.messages] == ["ACK", "BYE"]
     assert "100 bytes of the TCP stream" in analysis.captures[0].problems[0].what
     assert analysis.malformed == 1
+    assert analysis.malformed_packets == ((0, 4),)  # the first that shows the gap is over
 
 
 def test_a_tcp_direction_joined_in_the_middle_of_a_message(write):

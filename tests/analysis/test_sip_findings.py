@@ -7,6 +7,7 @@ import pytest
 from sipreplay.analysis.findings import Finding, Severity, findings
 from sipreplay.analysis.model import Address, CaptureFile, Problem
 from sipreplay.analysis.sip_findings import found
+from sipreplay.capture.layers import TlsSession
 from tests.analysis.flow import A, B, Flow, P, call, sdp
 
 INSIDE = Address("10.1.2.3", 5060)
@@ -334,6 +335,70 @@ def test_what_could_not_be_read() -> None:
     by_rule = {f.rule: f for f in findings(analysis)}
     assert by_rule["malformed"].count == 3
     assert by_rule["capture-problem"].packets == ((0, 3),)
+
+
+def test_malformed_messages_are_named_by_their_packets() -> None:
+    flow = Flow()
+    call(flow)
+    for packet in range(8, 33):
+        flow.collector.datagram(0, packet, 1001.0 + packet, A, B, "UDP", b"SIP/2.0 xyz\r\nCall-ID: %d\r\n\r\n" % packet)
+    assert flow.collector.malformed == 25
+    analysis = flow.analysis()
+    analysis.malformed = flow.collector.malformed
+    analysis.malformed_packets = tuple(place[1:] for place in flow.collector.malformed_at)
+    (finding,) = [f for f in findings(analysis) if f.rule == "malformed"]
+    assert finding.packets == tuple((0, packet) for packet in range(8, 28))
+    assert "packet 8" in finding.why
+
+
+def test_what_tls_lacks_is_not_mended_by_larger_packets() -> None:
+    analysis = Flow().analysis()
+    problems = [
+        Problem(0, "1 TLS connection could not be read, as no key log was given: to 192.0.2.2:443 (1)"),
+        Problem(0, "3 lines of the key log are damaged; the others are used"),
+        Problem(3, "the packet is cut"),
+    ]
+    analysis.captures.append(CaptureFile("x.pcap", "pcap", [], 9, 1.0, 2.0, problems))
+    by_rule = {f.rule: f for f in findings(analysis)}
+    assert (by_rule["tls-problem"].count, by_rule["capture-problem"].count) == (2, 1)
+    assert "--keylog" in by_rule["tls-problem"].remedy
+    assert "tcpdump" not in by_rule["tls-problem"].remedy
+    assert "tcpdump -s 0" in by_rule["capture-problem"].remedy
+
+
+@pytest.mark.parametrize(
+    ("port", "protocols", "sip"),
+    [
+        (5061, (), True),
+        (7443, ("http/1.1",), True),
+        (8089, (), True),
+        (443, ("sip/2",), True),
+        (443, ("h2", "http/1.1"), False),
+    ],
+)
+def test_tls_that_may_hide_sip(port: int, protocols: tuple[str, ...], sip: bool) -> None:
+    analysis = Flow().analysis()
+    session = TlsSession("192.0.2.1", 9, "192.0.2.2", port, 0, 4, 1.0, "TLS 1.3", "x", protocols, False, 0, 0, "no")
+    analysis.tls.append(session)
+    assert ("tls-unread" in {f.rule for f in findings(analysis)}) is sip
+
+
+@pytest.mark.parametrize("header", ["Content-Length", "l"])
+def test_a_body_that_is_shorter_than_said(header: str) -> None:
+    flow = Flow()
+    call(flow)
+    head = (
+        "MESSAGE sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKm\r\nFrom: <sip:a>;tag=m\r\nTo: <sip:b>"
+    )
+    for packet, length in ((8, 5), (9, 4), (10, 500)):
+        data = f"{head}\r\nCall-ID: m{packet}\r\nCSeq: 1 MESSAGE\r\n{header}: {length}\r\n\r\nhello"
+        flow.collector.datagram(0, packet, 1002.0, A, B, "UDP", data.encode())
+    analysis = flow.analysis()
+    (finding,) = [f for f in findings(analysis) if f.rule == "body-shorter-than-said"]
+    assert (finding.count, finding.packets) == (1, ((0, 10),))
+    assert "495 bytes of 500 are missing" in finding.why
+    analysis.captures.append(CaptureFile("x.pcap", "pcap", [], 9, 1.0, 2.0, [Problem(10, "cut by the capture")]))
+    assert "body-shorter-than-said" not in {f.rule for f in findings(analysis)}
 
 
 def test_a_transfer_that_failed() -> None:
