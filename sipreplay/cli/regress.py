@@ -18,6 +18,9 @@ from sipreplay.cli.types import Duration, Setting, Target
 @click.option("--no-media", is_flag=True, help="Do not compare RTP.")
 @click.option("--time-factor", type=float, default=2.0, show_default=True, help="Band of times, as a factor.")
 @click.option("--time-slack", type=Duration(), default="1s", show_default=True, help="Band of times, added.")
+@click.option("--mos-drop", type=float, default=0.3, show_default=True, help="MOS below the captured one.")
+@click.option("--jitter-slack", type=Duration(), default="20ms", show_default=True, help="Jitter over the captured.")
+@click.option("--loss-slack", type=float, default=1.0, show_default=True, metavar="PERCENT", help="The same of loss.")
 @click.option(
     "--order", type=click.Choice(["time", "one-by-one"]), default="time", show_default=True, help="When calls start."
 )
@@ -44,6 +47,9 @@ def command(
     no_media: bool,
     time_factor: float,
     time_slack: float,
+    mos_drop: float,
+    jitter_slack: float,
+    loss_slack: float,
     order: str,
     time_scale: float,
     max_hold: float | None,
@@ -86,10 +92,12 @@ def command(
     user, colon, password = (auth or "").partition(":")
     if auth is not None and not (user and colon):
         raise UsageError("--auth: wants USER:PASS")
+    given = {"--mos-drop": mos_drop != 0.3, "--jitter-slack": jitter_slack != 0.02, "--loss-slack": loss_slack != 1.0}
+    for name, is_given in given.items():
+        if no_media and is_given:
+            raise UsageError(f"--no-media and {name}: media is compared or not, not both")
     if time_factor < 1:
         raise UsageError(f"--time-factor {time_factor:g}: wants 1 or more")
-    if strict and ignore and "*" in ignore:
-        raise UsageError("--strict and --ignore '*': compare all headers or none, not both")
     check_outputs({"--json": json_file, "--record": record, "--junit": junit, "--html": page}, paths)
     check_new("--record", record, force)
     options = RegressOptions(
@@ -113,6 +121,9 @@ def command(
             strict=strict,
             time_factor=time_factor,
             time_slack_ms=time_slack * 1000,
+            loss_percent=loss_slack,
+            jitter_ms=jitter_slack * 1000,
+            mos=mos_drop,
             media=not no_media,
         ),
         order,

@@ -7,6 +7,7 @@ target that was named.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -353,6 +354,20 @@ def deal(total: int | None, weights: list[float]) -> list[int | None]:
     for i in by_remainder[: total - sum(shares)]:
         shares[i] += 1
     return list(shares)
+
+
+_TARGET = re.compile(r"\[([0-9A-Fa-f:.%\w]+)\](?::(\d+))?|([^:\[\]/\s]+)(?::(\d+))?")
+
+
+def target_of(text: str) -> tuple[str, int]:
+    """`HOST`, `HOST:PORT` or `[IPv6]:PORT` as (host, port); 5060 where none is given. Raises UsageError."""
+    match = _TARGET.fullmatch(text)
+    if not match:
+        raise UsageError(f"{text!r} is no target; write host, host:port or [IPv6]:port")
+    host, port = match[1] or match[3], int(match[2] or match[4] or 5060)
+    if not 0 < port < 65536:
+        raise UsageError(f"{text}: port {port} is not between 1 and 65535")
+    return host, port
 
 
 def printed(target: tuple[str, int] | None) -> str:

@@ -34,7 +34,7 @@ def regress_all(
     runs: list[Callable[[], Regression]] = [lambda folder=folder: regress_bundle(folder, options) for folder in bundles]  # type: ignore[misc]
     for run in runs or [lambda: regress_captures(paths, options, learning)]:
         found = run()
-        suites.append(_suite(found, printed(options.run.target)))
+        suites.append(suite_of(found, printed(options.run.target)))
         codes.append(found.exit_code)
         for line in lines_of(found, suites[-1]):
             say(line)
@@ -43,7 +43,8 @@ def regress_all(
     return suites, next(code for code in _WORST if code in codes)
 
 
-def _suite(found: Regression, target: str) -> Suite:
+def suite_of(found: Regression, target: str) -> Suite:
+    """The verdict on one bundle, as files tell it."""
     code = found.exit_code
     names = {ExitCode.PASSED: "passed", ExitCode.FAILED: "failed", ExitCode.INVALID_RUN: "invalid"}
     reasons = list(found.summary.reasons) if code not in (ExitCode.PASSED, ExitCode.FAILED) else list(found.reasons)

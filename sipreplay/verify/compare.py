@@ -74,7 +74,8 @@ def compare(expected: Expect, run: Expect | None, tolerance: Tolerance) -> CallV
     for expected_at, run_at in pairs:
         if expected.message and run.message:
             found += _message(expected.message[expected_at], run.message[run_at], expected_at, run_at, tolerance)
-    found.sort(key=lambda d: (d.run_at if d.run_at >= 0 else len(run.lines), d.expected_at, d.message[:1] != AHEAD))
+    # What came instead is the cause of what did not come.
+    found.sort(key=lambda d: (d.run_at if d.run_at >= 0 else len(run.lines), d.kind == MISSING, d.expected_at))
     found += _times(expected, run, tolerance)
     if tolerance.media:
         found += _media(expected, run, tolerance)

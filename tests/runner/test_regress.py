@@ -86,6 +86,8 @@ Content-Length: 0
 </scenario>
 """
 PATIENT = ["--max-lateness", "5000"]
+LENIENT = [*PATIENT, "--time-slack", "2s", "--mos-drop", "4", "--jitter-slack", "2s"]
+"""On a busy machine our own system under test keeps no time."""
 
 
 def sipreplay(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -110,7 +112,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_unchanged_system_shows_no_difference(bundle: Path, tmp_path: Path) -> None:
     with ChangedSut(changed=False) as sut:
-        done = sipreplay("regress", bundle, f"127.0.0.1:{sut.port}", "--junit", tmp_path / "junit.xml", *PATIENT)
+        done = sipreplay("regress", bundle, f"127.0.0.1:{sut.port}", "--junit", tmp_path / "junit.xml", *LENIENT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(PLANTED)} calls, 0 differ" in done.stdout
     suite = etree.parse(tmp_path / "junit.xml").getroot()[0]
@@ -120,7 +122,7 @@ def test_an_unchanged_system_shows_no_difference(bundle: Path, tmp_path: Path) -
 def test_every_planted_change_is_found_at_its_message_and_nothing_else(bundle: Path, tmp_path: Path) -> None:
     files = ["--json", tmp_path / "v.json", "--junit", tmp_path / "junit.xml", "--html", tmp_path / "v.html"]
     with ChangedSut(changed=True) as sut:
-        done = sipreplay("regress", bundle, f"127.0.0.1:{sut.port}", *files, *PATIENT)
+        done = sipreplay("regress", bundle, f"127.0.0.1:{sut.port}", *files, *LENIENT)
     assert done.returncode == 1, done.stdout + done.stderr
     verdict = json.loads((tmp_path / "v.json").read_text())
     assert verdict["schema"] == "sipreplay/regress/1"
@@ -131,7 +133,7 @@ def test_every_planted_change_is_found_at_its_message_and_nothing_else(bundle: P
     for user, call in zip(PLANTED, calls, strict=True):
         kind, words = PLANTED[user]
         found = [(d["kind"], d["what"], d["message"]) for d in call["differences"]]
-        good = any(k == kind and words in what for k, what, _ in found) if kind else not found
+        good = found[:1] and found[0][0] == kind and words in found[0][1] if kind else not found
         if not good:
             wrong.append((user, found))
     assert not wrong
@@ -141,6 +143,25 @@ def test_every_planted_change_is_found_at_its_message_and_nothing_else(bundle: P
     assert REFUSED_ALREADY in PLANTED
 
 
+def test_pytest_plays_the_bundles_that_it_finds(bundle: Path) -> None:
+    plugin = [sys.executable, "-m", "pytest", "-p", "sipreplay.testing.plugin", "-p", "no:cacheprovider"]
+    for changed in (False, True):
+        with ChangedSut(changed) as sut:
+            where = [
+                "--sipreplay-target",
+                f"127.0.0.1:{sut.port}",
+                "--sipreplay-max-lateness",
+                "5000",
+                "--sipreplay-no-media",
+            ]
+            command = [*plugin, *where, "--rootdir", str(bundle), "-c", "/dev/null", str(bundle)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=150)
+        assert done.returncode == int(changed), done.stdout + done.stderr
+        assert ("1 failed" if changed else "1 passed") in done.stdout
+        assert ("480 instead of 486" in done.stdout) == changed
+    assert "Traceback" not in done.stdout
+
+
 def test_update_accepts_what_the_system_does_now(bundle: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -148,7 +169,7 @@ def test_update_accepts_what_the_system_does_now(bundle: Path, tmp_path: Path) -
     shutil.copytree(bundle, copy)
     with ChangedSut(changed=True) as sut:
         target = f"127.0.0.1:{sut.port}"
-        done = sipreplay("regress", copy, target, "--update", *PATIENT)
+        done = sipreplay("regress", copy, target, "--update", *LENIENT)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "expects from now on" in done.stdout
     lines = [line for line in (copy / "bundle.toml").read_text().splitlines() if "< 480 INVITE" in line]
@@ -181,6 +202,7 @@ def test_what_cannot_be_done_is_wrong_usage(bundle: Path, tmp_path: Path) -> Non
     capture = bundle.parent / "base.pcap"
     assert sipreplay("regress", capture, "127.0.0.1:9", "--update").returncode == 2
     assert sipreplay("regress", bundle).returncode == 2
+    assert sipreplay("regress", bundle, "127.0.0.1:9", "--no-media", "--mos-drop", "1").returncode == 2
     assert sipreplay("regress", bundle, capture, "127.0.0.1:9").returncode == 2
     (tmp_path / "empty").mkdir()
     assert sipreplay("regress", tmp_path / "empty", "127.0.0.1:9").returncode == 3
