@@ -7,6 +7,7 @@ processes. Owns the processes and the joining of what they found. Never decides 
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -80,6 +81,8 @@ def _result(pipe: Connection, progress: Progress | None) -> Any:
 
 
 def _run(work: Callable[..., Any], share: Share, spool: IO[bytes], pipe: Connection, tells: bool) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us ends us
+
     def tell(done: int, total: int) -> None:
         pipe.send(("progress", (done, total)))
 

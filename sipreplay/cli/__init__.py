@@ -56,6 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_command(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code. Errors of the package are printed as one message on stderr."""
+    if sys.stdout is None:  # closed by who started us (>&-): nobody listens, which is no failure
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lasts
     try:
         result: Any = cli.main(args=arguments, prog_name="sipreplay", standalone_mode=False)
         sys.stdout.flush()

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sipreplay.analysis.findings import Finding
     from sipreplay.analysis.model import Analysis
 
+MAX_PROCESSES = 256
+"""Each has a temporary file and a pipe; more would meet the usual limit of 1,024 open files."""
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -44,7 +47,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option(
     "--processes",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MAX_PROCESSES),
     default=1,
     show_default=True,
     metavar="N",
@@ -80,7 +83,7 @@ def command(
     from sipreplay.analysis.findings import findings
     from sipreplay.analysis.part import Part, choose_calls
     from sipreplay.analysis.reading import analyse, cores
-    from sipreplay.cli.outputs import check_new, check_outputs
+    from sipreplay.cli.outputs import check_new, check_outputs, named
     from sipreplay.cli.progress import reading
     from sipreplay.report.graph_file import check_graph_name
     from sipreplay.report.inspect_text import call_view_lines, list_lines
@@ -110,9 +113,9 @@ def command(
         if str(json_file) == "-":
             write_json(shown, sys.stdout, found)
             return
-        with json_file.open("w") as file:
+        with named(json_file), json_file.open("w") as file:
             write_json(shown, file, found)
-    if not calls:
+    if not calls or not shown.calls:
         width = width_of(sys.stdout, PIPED_TABLES)
         write_lines(list_lines(shown, found, width, everything=everything, ascii_only=ascii_only), sys.stdout)
         click.echo()
@@ -145,9 +148,11 @@ def _write(
         write_graph(shown, graph_file)
     if export_file is not None:
         from sipreplay.analysis.extract import export_calls
+        from sipreplay.cli.outputs import named
         from sipreplay.report.words import plural
 
-        copied = export_calls(analysis, shown.calls, export_file)
+        with named(export_file):
+            copied = export_calls(analysis, shown.calls, export_file)
         what = f"{plural(copied.packets, 'packet')} of {plural(len(shown.calls), 'call')}"
         notes.append(f"{export_file}: {what} ({copied.format})")
     return notes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sipreplay.errors import UsageError
@@ -26,6 +27,17 @@ def check_new(option: str, path: Path | None, force: bool) -> None:
     """Raise UsageError for a file that is there, unless it may be replaced."""
     if path is not None and not force and path.exists():
         raise UsageError(f"{option} {path}: the file is there already; remove it, or add --force")
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """What fails without saying where (a full disk does, in write) failed in this file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -207,8 +207,8 @@ _CALL_HEADINGS = (
 )
 
 
-def _call_cells(row: CallRow) -> list[Span]:
-    clock = utc(row.start).strftime("%H:%M:%S.%f")[:-3]
+def _call_cells(row: CallRow, dated: bool) -> list[Span]:
+    clock = utc(row.start).strftime("%Y-%m-%d %H:%M:%S.%f" if dated else "%H:%M:%S.%f")[:-3]
     state = (
         f"{row.state} {row.final}" if row.final and row.state in ("rejected", "redirected", "challenged") else row.state
     )
@@ -251,7 +251,8 @@ def call_lines(
     rows = call_rows(analysis, limit, found)
     if not rows:
         return [[("  no SIP call or transaction found", "warn")]]
-    lines = table_lines(_CALL_HEADINGS, [_call_cells(row) for row in rows], width)
+    dated = len({utc(row.start).date() for row in rows}) > 1
+    lines = table_lines(_CALL_HEADINGS, [_call_cells(row, dated) for row in rows], width)
     return lines + _more(len(analysis.calls) - len(rows), "call")
 
 

@@ -19,6 +19,10 @@ _SIP_PORTS = range(5060, 5090)
 
 def nothing_lines(analysis: Analysis) -> Iterator[Line]:
     """For an analysis without calls and streams; the captures are read again, if they can be."""
+    if analysis.messages:
+        what = f"{plural(len(analysis.messages), 'SIP message')} without a Call-ID"
+        yield [(f"  no call and no RTP stream found: {what}", "warn")]
+        return
     yield [("  no SIP message and no RTP stream found", "warn")]
     for capture in analysis.captures[:MAX_FILES]:
         if not capture.packets:
@@ -58,6 +62,8 @@ def _reasons(census: Census, analysis: Analysis) -> Iterator[str]:
             f"{plural(on_tls, 'packet')} on TLS ports: SIP in TLS can be read with the session keys (--keylog FILE),"
             " if the capture holds the handshake"
         )
+    elif analysis.tls:
+        yield "TLS may hold SIP: it can be read with the session keys (--keylog FILE)"
     if census.cut:
         yield (
             f"{plural(census.cut, 'packet')} of {count(census.packets)} are cut: capture whole packets (tcpdump -s 0)"
@@ -73,5 +79,5 @@ def _reasons(census: Census, analysis: Analysis) -> Iterator[str]:
         yield f"{plural(census.protocols['SCTP'], 'packet')} of SCTP: SIP over SCTP is not read"
     if not census.protocols and census.packets:
         yield "no IP: the capture may be of the wrong interface or of a link layer below"
-    elif not (on_tls or on_sip or census.cut):
+    elif not (on_tls or on_sip or census.cut or analysis.tls):
         yield "the capture may be of the wrong interface, host or time; SIP is found on any port"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from bench.media_capture import generate
 from sipreplay.analysis.json import inspect_json
+from sipreplay.analysis.parallel import on_cores
 from sipreplay.analysis.reading import analyse
+from sipreplay.analysis.share import Share
 from sipreplay.errors import CaptureError
 from tests.interop.conftest import shared_folder
 
@@ -57,3 +60,17 @@ def test_an_error_of_a_process_is_the_callers(tmp_path: Path) -> None:
     (tmp_path / "x.pcap").write_bytes(b"no capture at all")
     with pytest.raises(CaptureError, match="not a capture"):
         analyse([tmp_path / "x.pcap"], processes=2)
+
+
+def test_an_interruption_is_left_to_the_first_process(capfd: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C reaches all processes of a terminal; those that read have nothing to say of it."""
+
+    def interrupted(share: Share, spool: object, tell: object) -> int:
+        os.kill(os.getpid(), signal.SIGINT)
+        return share.number
+
+    found, spools = on_cores(interrupted, 2, None)
+    for spool in spools:
+        spool.close()
+    assert found == [0, 1]
+    assert "Traceback" not in capfd.readouterr().err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,29 @@ def test_standard_input_cannot_be_exported(tmp_path: Path, capsys: pytest.Captur
     code, _, err = inspect(capsys, "-", "--export", tmp_path / "o.pcap")
     assert code == 2
     assert "cannot be read twice" in err
+
+
+def test_a_filter_that_leaves_nothing_of_the_calls_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = inspect(capsys, KAMAILIO, "--call", 3, "--filter", "method==REGISTER")
+    assert code == 0
+    assert "none of 3 calls is chosen" in out
+
+
+@pytest.mark.parametrize("option", ["--json", "--html", "--export"])
+def test_a_full_disk_is_told_with_the_file(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = inspect(capsys, KAMAILIO, option, "/dev/full", "--force")
+    assert code == 4
+    assert "/dev/full: " in err
+    assert "No space left" in err
+
+
+def test_more_processes_than_files_can_be_open_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = inspect(capsys, KAMAILIO, "--processes", 99999)
+    assert code == 2
+    assert "0<=x<=256" in err
+
+
+def test_output_that_nobody_takes_is_no_failure() -> None:
+    command = f'exec "{sys.executable}" -m sipreplay inspect "{KAMAILIO}" >&-'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

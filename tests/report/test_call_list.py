@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from sipreplay.analysis.model import Analysis, Call, Problem
+from sipreplay.analysis.reading import analyse
+from sipreplay.capture.write import PcapWriter
 from sipreplay.report.call_list import call_lines, call_rows, party, stream_lines
 from sipreplay.report.inspect_text import list_lines
 from sipreplay.report.lines import plain_text
@@ -53,6 +56,7 @@ def test_what_could_not_be_read_is_told(analysis: Analysis) -> None:
 
 
 def test_nothing_found_is_said(analysis: Analysis) -> None:
+    analysis.messages.clear()
     analysis.calls.clear()
     analysis.streams.clear()
     assert "no SIP message and no RTP stream found" in plain_text(list_lines(analysis, (), 100))
@@ -83,3 +87,19 @@ def test_a_stream_of_digits_alone_is_no_loss(analysis: Analysis) -> None:
     [row] = call_rows(analysis)
     assert (row.lost, row.codecs) == (3, "PCMA")
     assert "telephone-event" in plain_text(stream_lines(analysis, analysis.streams, 160))
+
+
+def test_calls_of_several_days_have_their_dates(tmp_path: Path) -> None:
+    def listed(*times: float) -> str:
+        with PcapWriter(tmp_path / "in.pcap") as out:
+            for number, time in enumerate(times):
+                text = (
+                    f"OPTIONS sip:a@h SIP/2.0\r\nCall-ID: {number}\r\nFrom: <sip:b@h>;tag=1\r\nCSeq: 1 OPTIONS\r\n\r\n"
+                )
+                out.udp(time, ("192.0.2.1", 5060), ("192.0.2.2", 5060), text.encode())
+        return plain_text(call_lines(analyse([tmp_path / "in.pcap"]), 200))
+
+    assert "  00:00:01.000" in listed(86_401, 86_402)
+    text = listed(86_399, 86_401)
+    assert "1970-01-01 23:59:59.000" in text
+    assert "1970-01-02 00:00:01.000" in text

@@ -13,6 +13,7 @@ from scapy.utils import wrpcap
 
 from sipreplay.analysis.reading import analyse
 from sipreplay.capture.census import take_census
+from sipreplay.capture.layers import TlsSession
 from sipreplay.report.inspect_text import list_lines
 from sipreplay.report.lines import plain_text
 
@@ -71,3 +72,21 @@ def test_an_empty_capture_says_no_more_than_that(tmp_path: Path) -> None:
     text = plain_text(list_lines(analyse([path]), (), 160))
     assert "the capture holds no packets" in text
     assert "no SIP message and no RTP stream found" in text
+
+
+def test_messages_without_a_call_id_are_not_denied(tmp_path: Path) -> None:
+    text = said(tmp_path, [ETHER / IP4 / UDP(sport=5060, dport=5060) / b"SIP/2.0 200 OK\r\nCSeq: 1 OPTIONS\r\n\r\n"])
+    assert "1 SIP message, 0 dialogs" in text
+    assert "no call and no RTP stream found: 1 SIP message without a Call-ID" in text
+    assert "hold no SIP" not in text
+
+
+def test_tls_on_any_port_is_a_reason(tmp_path: Path) -> None:
+    wrpcap(str(tmp_path / "in.pcap"), [ETHER / IP4 / TCP(sport=40000, dport=40001) / b"x"])
+    analysis = analyse([tmp_path / "in.pcap"])
+    analysis.tls.append(
+        TlsSession("192.0.2.1", 40000, "192.0.2.2", 40001, 0, 1, 0.0, "TLS 1.3", "", (), False, 0, 0, "no key")
+    )
+    text = plain_text(list_lines(analysis, (), 160))
+    assert "TLS may hold SIP" in text
+    assert "wrong interface" not in text

@@ -142,6 +142,7 @@ class Page {
 
   makeCallList() {
     const party = (name, place) => (call) => [element("span", { class: "main" }, call[name] || call[place]), element("span", { class: "sub" }, call[place])];
+    const days = new Set(this.calls.map((call) => dayText(call.start))).size > 1;
     const stateText = (call) => (call.final && !["2"].includes(String(call.final)[0]) ? `${call.state} ${call.final}` : call.state);
     const columns = [
       { key: "id", name: "Call", class: "n id", value: (c) => c.id, cell: (c) => String(c.id) },
@@ -150,7 +151,7 @@ class Page {
       { key: "from", name: "From", class: "party fr", value: (c) => c.from, cell: party("from", "source") },
       { key: "to", name: "To", class: "party to", value: (c) => c.to, cell: party("to", "destination") },
       { key: "state", name: "State", class: "st", value: stateText, cell: (c) => element("span", { class: `state ${GOOD_STATES[c.state] || "warn"}` }, stateText(c)) },
-      { key: "start", name: "Start (UTC)", class: "n ti", value: (c) => c.start, cell: (c) => clockText(c.start) },
+      { key: "start", name: "Start (UTC)", class: "n ti", value: (c) => c.start, cell: (c) => (days ? [dayText(c.start), element("span", { class: "sub" }, clockText(c.start))] : clockText(c.start)) },
       { key: "duration", name: "Length", class: "n du", value: (c) => c.duration, cell: (c) => durationText(c.duration) },
       { key: "pdd", name: "PDD", title: "post-dial delay", class: "n w1", value: (c) => c.pdd, cell: (c) => milliseconds(c.pdd) },
       { key: "setup", name: "Setup", class: "n w2", value: (c) => c.setup, cell: (c) => milliseconds(c.setup) },
@@ -163,7 +164,7 @@ class Page {
     ];
     this.callList = new VirtualList(byId("calls-list"), columns, {
       rowHeight: () => (narrow.matches ? 62 : 42), label: "calls", onOpen: (call) => this.go({ call: call.id }),
-      template: "42px 30px 80px minmax(124px,1.3fr) minmax(124px,1.3fr) 112px 92px 76px 68px 68px 38px 56px minmax(52px,.5fr) 48px 60px 80px",
+      template: "42px 30px 80px minmax(124px,1.3fr) minmax(124px,1.3fr) 116px 92px 84px 68px 68px 38px 56px minmax(52px,.5fr) 48px 60px 80px",
     });
     let waiting = 0;
     byId("calls-search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(() => this.searchCalls(true), 120); });

@@ -16,6 +16,10 @@ function clockText(seconds) {
   return new Date(seconds * 1000).toISOString().slice(11, 23);
 }
 
+function dayText(seconds) {
+  return new Date(seconds * 1000).toISOString().slice(0, 10);
+}
+
 function durationText(seconds) {
   if (!Number.isFinite(seconds)) return "-";
   if (seconds < 59.95) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
