@@ -23,7 +23,7 @@ from sipreplay.runner.plan import Plan, make_plan
 from sipreplay.runner.run import play
 from sipreplay.runner.session import Outcome
 from sipreplay.verify.compare import compare
-from sipreplay.verify.difference import CallVerdict, Tolerance
+from sipreplay.verify.difference import AHEAD, CallVerdict, Tolerance
 
 TIME, ONE_BY_ONE = "time", "one-by-one"
 
@@ -92,11 +92,14 @@ def regress_captures(captures: list[Path], options: RegressOptions, learning: Le
     with tempfile.TemporaryDirectory(prefix="sipreplay-regress-") as folder:
         bundle = Path(folder) / "bundle"
         learn(captures, bundle, learning)
-        return replace(regress_bundle(bundle, options), name=" ".join(path.name for path in captures))
+        return regress_bundle(bundle, options, " ".join(map(str, captures)))
 
 
-def regress_bundle(folder: Path, options: RegressOptions) -> Regression:
-    """Play a bundle once and judge it. Raises BundleError, UsageError, TransportError, ..."""
+def regress_bundle(folder: Path, options: RegressOptions, name: str = "") -> Regression:
+    """Play a bundle once and judge it. `name`: what it is told as, if not the folder.
+
+    Raises BundleError, UsageError, TransportError, ...
+    """
     bundle = read_bundle(folder)
     if not bundle.expect:
         raise BundleError(f"{folder / TABLES}: has no [[expect]], so there is nothing to compare with; learn it again")
@@ -105,13 +108,19 @@ def regress_bundle(folder: Path, options: RegressOptions) -> Regression:
         run = replace(options.run, sources=[folder], record=record, callers_only=True)
         plan = make_plan(run)
         played = _scheduled(plan, bundle.expect, options)
+        if not any(line.startswith(AHEAD) for one in played for line in one.lines):
+            raise BundleError(
+                f"{name or folder}: no call in it has an answer from the callee's side, so there is "
+                "nothing to compare with; "
+                "capture where both directions pass, and until calls are over"
+            )
         summary, outcome = play(plan, run, quiet=True)
         shown, extra = _shown(record, outcome, played)
     calls = []
     for wanted in played:
         seen = shown.get((wanted.scenario, wanted.number))
         calls.append(Judged(compare(wanted, seen, options.tolerance), wanted, seen))
-    found = Regression(str(folder), calls, summary, [], extra)
+    found = Regression(name or str(folder), calls, summary, [], extra)
     if summary.verdict == "failed" and not found.failed:
         # The scenario itself checks what no comparison sees.
         found.reasons = list(summary.reasons)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -163,8 +165,6 @@ def test_pytest_plays_the_bundles_that_it_finds(bundle: Path) -> None:
 
 
 def test_update_accepts_what_the_system_does_now(bundle: Path, tmp_path: Path) -> None:
-    import shutil
-
     copy = tmp_path / "suite" / "one"
     shutil.copytree(bundle, copy)
     with ChangedSut(changed=True) as sut:
@@ -187,8 +187,6 @@ def test_update_accepts_what_the_system_does_now(bundle: Path, tmp_path: Path) -
 def test_a_bundle_edited_by_hand_names_file_and_key(
     bundle: Path, tmp_path: Path, edit: tuple[str, str], words: str
 ) -> None:
-    import shutil
-
     shutil.copytree(bundle, tmp_path / "copy")
     tables = tmp_path / "copy" / "bundle.toml"
     tables.write_text(tables.read_text().replace(*edit))
@@ -204,5 +202,12 @@ def test_what_cannot_be_done_is_wrong_usage(bundle: Path, tmp_path: Path) -> Non
     assert sipreplay("regress", bundle).returncode == 2
     assert sipreplay("regress", bundle, "127.0.0.1:9", "--no-media", "--mos-drop", "1").returncode == 2
     assert sipreplay("regress", bundle, capture, "127.0.0.1:9").returncode == 2
+    edited = tmp_path / "unanswered"
+    shutil.copytree(bundle, edited)
+    text = (edited / "bundle.toml").read_text()
+    (edited / "bundle.toml").write_text(re.sub(r'line = "< (\d+ )?([A-Z]+)"', r'line = "> \2"', text))
+    refused = sipreplay("regress", edited, "127.0.0.1:9")
+    assert refused.returncode == 3
+    assert "nothing to compare with" in refused.stderr
     (tmp_path / "empty").mkdir()
     assert sipreplay("regress", tmp_path / "empty", "127.0.0.1:9").returncode == 3
