@@ -166,7 +166,7 @@ def _mark_sut(found: list[Actor], seen: dict[str, _Seen], dialogs: int) -> None:
             return  # two of a kind: nobody can say which of them is tested
         passing[0].sut_likely = True
         passing[0].why = (
-            f"in the middle: takes {best.incoming} dialogs from {_actors(best.sources)}, "
+            f"in the middle: takes {best.incoming} dialog{'s'[: best.incoming != 1]} from {_actors(best.sources)}, "
             f"opens {best.outgoing} to {_actors(best.targets)}, passes {best.passed} on"
         )
         return

@@ -37,7 +37,7 @@ def test_a_proxy_is_in_the_middle_and_takes_no_name_that_it_passes_on() -> None:
     assert [found[a].roles for a in (A, P, B)] == [["UAC"], ["proxy"], ["UAS"]]
     assert [found[a].agent for a in (A, P, B)] == ["Phone/1", "", "Desk/2"]
     assert [found[a].sut_likely for a in (A, P, B)] == [False, True, False]
-    assert found[P].why == "in the middle: takes 1 dialogs from 1 actor, opens 1 to 1 actor, passes 1 on"
+    assert found[P].why == "in the middle: takes 1 dialog from 1 actor, opens 1 to 1 actor, passes 1 on"
 
 
 def test_both_interfaces_of_a_proxy_are_one_actor() -> None:

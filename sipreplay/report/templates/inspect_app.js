@@ -199,7 +199,7 @@ class Page {
     const host = byId("call");
     if (this.opened?.call === call && this.opened.narrow === narrow.matches) { this.pick(picked); return; }
     this.opened = { call, narrow: narrow.matches, picked: [] };
-    const facts = [`${call.kind} ${call.from || call.source} → ${call.to || call.destination}`, durationText(call.duration), clockText(call.start) + " UTC"];
+    const facts = [`${call.kind} ${call.from || call.source} → ${call.to || call.destination}`, durationText(call.duration), `${dayText(call.start)} ${clockText(call.start)} UTC`];
     const move = (step, text, title) => {
       const at = this.callList.items.indexOf(call);
       const next = this.callList.items[at + step];
