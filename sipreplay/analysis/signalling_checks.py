@@ -170,8 +170,8 @@ def repeated(case: Case) -> Iterator[Finding]:
             Severity.WARNING if count >= MANY_REPEATS else Severity.NOTE,
             "retransmissions",
             f"{printable(transaction.method)} had to be sent again to {transaction.request.destination}",
-            f"{count + 1} times in {facts.request.messages[-1].time - transaction.request.time:.1f} s{_spacing(facts)}"
-            f" before {transaction.responses[0].message.status}",
+            f"sent {count + 1} times in {facts.request.messages[-1].time - transaction.request.time:.1f} s"
+            f"{_spacing(facts)} before {transaction.responses[0].message.status}",
             REASONS["lossy"],
             *facts.request.messages[:8],
         )

@@ -120,6 +120,7 @@ def test_retransmissions_before_an_answer() -> None:
     flow.say(B, A, "486 Busy Here", "1 INVITE", tags=("a", "b"))
     again = _found(flow)["retransmissions"]
     assert (again.severity, len(again.packets)) == (Severity.WARNING, 4)
+    assert again.why.startswith("sent 4 times in 3.5 s")  # the first sending is among them
 
 
 def test_a_lost_ack_that_ended_the_call() -> None:
