@@ -23,6 +23,7 @@ FINDINGS: dict[str, set[str]] = {
     "PcapPlusPlus--sip_non_default_port.pcap": {"half-seen"},
     "PcapPlusPlus--sip_reqs.pcap": {"no-answer", "cut-at-begin"},
     "PcapPlusPlus--sip_resp.pcap": {"half-seen"},
+    "arkime--pcap-arkime_synthetic.pcap": {"tls-problem"},
     "arkime--pcap-gtp-iphone.pcap": {"subscribe-failed-405"},
     "sipnab--Asterisk_ZFONE_XLITE.pcap": {"subscribe-failed-404"},
     "sipnab--DTMFsipinfo.pcap": {"cut-at-end", "cancel-crossed-2xx"},

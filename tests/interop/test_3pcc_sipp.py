@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -203,8 +204,10 @@ def test_a_master_and_its_slaves(
         master = stack.enter_context(Program(argv("m"), tmp_path, "m"))
         ended = master.wait(40)
         assert ended.exit_code == 0, ended.explain() + "".join(slave.describe() for slave in started)
-        for slave in started:
-            assert slave.wait(40).exit_code in (0, 97), slave.describe()
+        for name, slave in zip(slaves, started, strict=True):
+            # Debian's sipp may end with an assertion of its own (pollset_process) when its master has gone: SIGABRT.
+            allowed = (0, 97) if name in ours else (0, 97, -signal.SIGABRT)
+            assert slave.wait(40).exit_code in allowed, slave.describe()
         answering.stop()
     text = (tmp_path / "m.msg").read_text()
     assert text.count("X-Got: two" if "s2" in slaves else "X-Got: word") == 2
