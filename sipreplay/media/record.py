@@ -1,6 +1,6 @@
 """The media process's part of a run's recording: every packet it sends, and if asked every datagram it receives.
 
-Off, it does not exist, and sending and receiving go as always. On, a packet costs about one microsecond more: its
+Off, it does not exist, and sending and receiving go as always. On, a packet costs more: its
 bytes are handed to a buffered file.
 """
 
