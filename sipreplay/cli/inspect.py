@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sipreplay.cli.reading_options import reading_options
+
 if TYPE_CHECKING:
     from sipreplay.analysis.findings import Finding
     from sipreplay.analysis.model import Analysis
@@ -33,18 +35,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--graph", "graph_file", type=_FILE, help="FILE.svg to look at, FILE.graphml or FILE.json to work with.")
 @click.option("--export", "export_file", type=_FILE, help="Write the packets of the calls, media included (pcap).")
 @click.option("--force", is_flag=True, help="Let --export replace a file.")
-@click.option(
-    "--correlate",
-    multiple=True,
-    metavar="HEADER[=REGEX]",
-    help="Dialogs with the same value (or first group) of this header are one call.",
-)
-@click.option(
-    "--keylog",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TLS secrets (SSLKEYLOGFILE) to decrypt with; those inside pcapng files are used anyway.",
-)
+@reading_options
 @click.option(
     "--processes",
     type=click.IntRange(0, MAX_PROCESSES),

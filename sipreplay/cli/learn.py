@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from sipreplay.cli.reading_options import reading_options
 from sipreplay.cli.types import Duration
 
 
@@ -20,18 +21,7 @@ from sipreplay.cli.types import Duration
 @click.option("--time-scale", type=float, default=1.0, show_default=True, help="Factor on every captured pause.")
 @click.option("--max-pause", type=Duration(), help="No pause is longer.")
 @click.option("--media/--no-media", default=True, show_default=True, help="Take the captured RTP along.")
-@click.option(
-    "--correlate",
-    multiple=True,
-    metavar="HEADER[=REGEX]",
-    help="Dialogs with the same value (or first group) of this header are one call.",
-)
-@click.option(
-    "--keylog",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TLS secrets (SSLKEYLOGFILE) to decrypt with; those inside pcapng files are used anyway.",
-)
+@reading_options
 @click.option(
     "--sut",
     default="",
